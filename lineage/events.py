@@ -1,0 +1,428 @@
+"""Events: the signed statements that alone change a repository, and their bytes.
+
+An event's payload is RFC 8785 canonical JSON; the specification is `docs/formats/log.md`. Unknown
+fields and kinds are refused, never skipped: a reader that ignores half of a statement answers wrongly.
+An event's id is the SHA-256 of its DSSE pre-authentication encoding, so the same statement by the same
+actor is the same event, and recording it twice is recording it once.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any, ClassVar, Self, TypeVar
+
+import rfc8785
+
+from lin.errors import InvalidInputError, UnsupportedFormatError
+from lin.store.digest import Digest
+
+from .words import ArtifactKind, Evidence, Role, RunStatus, Shape
+
+PAYLOAD_TYPE = "application/vnd.lin.event.v0+json"
+VERSION = 0
+MAX_LEAF = 65_535
+"""Bytes: what the length prefix of a log entry can say."""
+MAX_USES = 100
+"""Uses in one event, so that the longest paths still fit into a leaf."""
+MAX_PATH = 400
+"""UTF-8 bytes of a path in an event."""
+
+Scalar = str | int | float | bool
+"""What a parameter, metric or attribute may be; see `plain_number` for those that JSON has no number for."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class EventId:
+    """Name an event, and with it the artifact, run, evaluation or alias move that it made.
+
+    Attributes:
+        value: The 32 raw bytes of a SHA-256.
+    """
+
+    value: bytes
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read 64 lower-case hex digits; raises `InvalidInputError` for anything else."""
+        try:
+            value = bytes.fromhex(text)
+        except ValueError:
+            value = b""
+        if len(value) != 32 or value.hex() != text:
+            raise InvalidInputError(f"not an event id: {text!r}", hint="An id is 64 lower-case hexadecimal digits.")
+        return cls(value)
+
+    @classmethod
+    def of(cls, payload: bytes) -> Self:
+        """Name the event with this payload (the bytes of its canonical JSON)."""
+        return cls(sha256(pae(PAYLOAD_TYPE, payload)).digest())
+
+    @property
+    def short(self) -> str:
+        """The first 12 digits: for people to read, never to store."""
+        return self.value.hex()[:12]
+
+    def __str__(self) -> str:
+        return self.value.hex()
+
+    def __repr__(self) -> str:
+        return f"EventId({str(self)!r})"
+
+
+def pae(payload_type: str, payload: bytes) -> bytes:
+    """Return the DSSE v1 pre-authentication encoding (https://github.com/secure-systems-lab/dsse)."""
+    kind = payload_type.encode()
+    return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
+
+
+def now() -> str:
+    """Return the present as an event writes it: RFC 3339, UTC, microseconds."""
+    return format_time(datetime.now(UTC))
+
+
+def format_time(moment: datetime) -> str:
+    """Write a moment as an event does: RFC 3339, UTC, microseconds."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def parse_time(text: str) -> datetime:
+    """Read a moment in exactly the form of `format_time`; raises `InvalidInputError` for any other."""
+    try:
+        moment = datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
+    except ValueError as error:
+        raise InvalidInputError(f"not a time as events write it: {text!r}") from error
+    if format_time(moment) != text:
+        raise InvalidInputError(f"not a time as events write it: {text!r}")
+    return moment
+
+
+# ---------------------------------------------------------------------------- what is said
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactRecorded:
+    """Say that content occurred with a meaning: a file put, or written by a run.
+
+    Attributes:
+        kind: What it is to people.
+        name: The name its versions share.
+        version: 1 for the first artifact of that name, counted up within a repository.
+        digest: Of the bytes, or of the tree.
+        shape: Whether the digest names a blob or a tree.
+        size: Bytes of content; for a tree, of all files below it.
+        files: How many files a tree holds; 1 for a blob.
+        run: The run that generated it, if lin knows of one.
+        path: Where the run wrote it, relative to its folder.
+        evidence: How lin knows that the run generated it.
+        experiment: The experiment it belongs to.
+        attributes: Small facts about it, such as a code artifact's git commit.
+        detail: An erasable blob of canonical JSON with what may be personal.
+    """
+
+    TYPE: ClassVar[str] = "artifact"
+
+    kind: ArtifactKind
+    name: str
+    version: int
+    digest: Digest
+    shape: Shape
+    size: int
+    files: int = 1
+    run: EventId | None = None
+    path: str | None = None
+    evidence: Evidence | None = None
+    experiment: str | None = None
+    attributes: Mapping[str, Scalar] = field(default_factory=dict)
+    detail: Digest | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    """Say that an execution began.
+
+    Attributes:
+        experiment: The experiment it belongs to.
+        name: A name for people, such as the script's.
+        parameters: Settings, by name.
+        commit: The git commit that was checked out, in hex.
+        nonce: Random hex digits, so that two runs that begin alike in one microsecond stay two.
+        detail: An erasable blob of canonical JSON: command line, folder, host, user.
+    """
+
+    TYPE: ClassVar[str] = "run.started"
+
+    experiment: str
+    name: str
+    nonce: str
+    parameters: Mapping[str, Scalar] = field(default_factory=dict)
+    commit: str | None = None
+    detail: Digest | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """Link a run to an artifact it used.
+
+    Attributes:
+        artifact: Which artifact.
+        role: What for.
+        path: Where the run read it, relative to its folder.
+        evidence: How lin knows.
+    """
+
+    artifact: EventId
+    role: Role
+    evidence: Evidence
+    path: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunUsed:
+    """Say what a run used; a run may have many such events, of at most `MAX_USES` uses each."""
+
+    TYPE: ClassVar[str] = "run.used"
+
+    run: EventId
+    uses: tuple[Use, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RunFinished:
+    """Say how an execution ended.
+
+    Attributes:
+        run: Which run.
+        status: Anything but `running`.
+        exit_status: The command's own, 128 + n for signal n; None where there was no process.
+        metrics: Measurements, by name.
+        detail: An erasable blob of canonical JSON: the error's text, the last lines printed.
+    """
+
+    TYPE: ClassVar[str] = "run.finished"
+
+    run: EventId
+    status: RunStatus
+    exit_status: int | None = None
+    metrics: Mapping[str, Scalar] = field(default_factory=dict)
+    detail: Digest | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationRecorded:
+    """Say how one model did on one dataset, as measured by one run."""
+
+    TYPE: ClassVar[str] = "evaluation"
+
+    model: EventId
+    dataset: EventId
+    run: EventId
+    metrics: Mapping[str, Scalar] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class AliasMoved:
+    """Point a movable name at an artifact.
+
+    Attributes:
+        name: The artifacts' name: `churn` in `churn@prod`.
+        alias: The movable part: `prod` in `churn@prod`.
+        artifact: What it stands for from now on; None takes the alias away.
+        previous: The moves that this one replaces: none for the first, several to settle a conflict.
+    """
+
+    TYPE: ClassVar[str] = "alias"
+
+    name: str
+    alias: str
+    artifact: EventId | None = None
+    previous: tuple[EventId, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Tombstone:
+    """Say that a blob was erased on purpose, so that its absence is no loss."""
+
+    TYPE: ClassVar[str] = "tombstone"
+
+    digest: Digest
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyChanged:
+    """Add or revoke an actor's key.
+
+    Attributes:
+        action: `add` or `revoke`.
+        key: The 32 raw bytes of the Ed25519 public key, in hex.
+        replaces: The id of the actor whose key this one takes over (rotation).
+    """
+
+    TYPE: ClassVar[str] = "key"
+
+    action: str
+    key: str
+    replaces: str | None = None
+
+
+Statement = (
+    ArtifactRecorded | RunStarted | RunUsed | RunFinished | EvaluationRecorded | AliasMoved | Tombstone | KeyChanged
+)
+
+STATEMENTS: Mapping[str, type[Statement]] = {
+    statement.TYPE: statement
+    for statement in (
+        ArtifactRecorded,
+        RunStarted,
+        RunUsed,
+        RunFinished,
+        EvaluationRecorded,
+        AliasMoved,
+        Tombstone,
+        KeyChanged,
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A statement with who made it and when they claim to have.
+
+    Attributes:
+        at: The actor's own clock, as `format_time` writes it: a claim, never used for order.
+        actor: The id of the key that signs it: hex SHA-256 of the raw public key.
+        statement: What is said.
+    """
+
+    at: str
+    actor: str
+    statement: Statement
+
+    def payload(self) -> bytes:
+        """Return the canonical JSON (RFC 8785) of this event: the bytes that are signed."""
+        body = _encode(self.statement)
+        document = {"at": self.at, "actor": self.actor, "body": body, "kind": self.statement.TYPE, "v": VERSION}
+        return rfc8785.dumps(document)
+
+    @property
+    def id(self) -> EventId:
+        """Compute the id from the payload."""
+        return EventId.of(self.payload())
+
+    @classmethod
+    def parse(cls, payload: bytes) -> Self:
+        """Read a payload.
+
+        Raises:
+            UnsupportedFormatError: The version or kind is one this lin does not know.
+            InvalidInputError: It is not a canonical event: bad JSON, an unknown or missing field, a value
+                out of range, or bytes that differ from the canonical form of what they say.
+        """
+        try:
+            document = json.loads(payload)
+            version, kind = document["v"], document["kind"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise InvalidInputError(f"not an event: {payload[:80]!r}") from error
+        if version != VERSION or kind not in STATEMENTS:
+            raise UnsupportedFormatError(
+                f"event of version {version!r} and kind {kind!r} is not known to this lin", hint="Install a newer lin."
+            )
+        try:
+            parse_time(document["at"])
+            event = cls(document["at"], document["actor"], _decode(STATEMENTS[kind], document["body"]))
+            canonical = event.payload()
+        except (ValueError, KeyError, TypeError, rfc8785.CanonicalizationError) as error:
+            raise InvalidInputError(f"not a valid {kind} event: {error}") from error
+        if canonical != payload:
+            raise InvalidInputError(f"the {kind} event {EventId.of(payload)} is not in canonical form")
+        return event
+
+
+# ---------------------------------------------------------------------------- to and from JSON
+
+
+def plain_number(value: Scalar) -> Scalar:
+    """Return a value that JSON can hold: what has no exact number there becomes a string of it."""
+    if isinstance(value, int) and abs(value) > 2**53 - 1:
+        return str(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
+    return value
+
+
+def _encode(value: Any) -> Any:
+    if isinstance(value, (EventId, Digest)):
+        return str(value)
+    if isinstance(value, tuple):
+        return [_encode(item) for item in value]
+    if isinstance(value, Mapping):
+        return {key: plain_number(item) for key, item in value.items()}
+    if hasattr(value, "__dataclass_fields__"):
+        pairs = ((f.name, getattr(value, f.name)) for f in fields(value))
+        # Absent and default mean the same; one of them has to be the canonical form.
+        return {name: _encode(item) for name, item in pairs if item is not None and item != () and item != {}}
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"expected a string, found {value!r}")
+    return value
+
+
+def _count(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"expected an integer, found {value!r}")
+    return value
+
+
+def _scalars(value: Any) -> dict[str, Scalar]:
+    if not isinstance(value, dict):
+        raise TypeError(f"expected an object, found {value!r}")
+    for key, item in value.items():
+        if not isinstance(item, (str, int, float, bool)):
+            raise TypeError(f"{key}: expected a string, number or boolean, found {item!r}")
+    return value
+
+
+def _uses(value: Any) -> tuple[Use, ...]:
+    return tuple(_decode(Use, item) for item in value)
+
+
+_DECODERS: Mapping[str, Callable[[Any], Any]] = {
+    "ArtifactKind": ArtifactKind,
+    "Role": Role,
+    "Evidence": Evidence,
+    "Evidence | None": Evidence,
+    "RunStatus": RunStatus,
+    "Shape": Shape,
+    "str": _text,
+    "str | None": _text,
+    "int": _count,
+    "int | None": _count,
+    "Digest": Digest.parse,
+    "Digest | None": Digest.parse,
+    "EventId": EventId.parse,
+    "EventId | None": EventId.parse,
+    "Mapping[str, Scalar]": _scalars,
+    "tuple[Use, ...]": _uses,
+    "tuple[EventId, ...]": lambda value: tuple(EventId.parse(item) for item in value),
+}
+
+
+T = TypeVar("T")
+
+
+def _decode(cls: type[T], document: Any) -> T:
+    if not isinstance(document, dict):
+        raise TypeError(f"expected an object, found {document!r}")
+    decoders = {f.name: _DECODERS[str(f.type)] for f in fields(cls)}  # type: ignore[arg-type]
+    unknown = document.keys() - decoders.keys()
+    if unknown:
+        raise ValueError(f"unknown field {sorted(unknown)[0]!r}")
+    return cls(**{name: decoders[name](item) for name, item in document.items()})

@@ -1,0 +1,332 @@
+"""The graph protocol: what every engine answers, in terms of lineage and not of a query language.
+
+The graph is an index: it holds nothing that the log does not, can be deleted, and is rebuilt from the log.
+It grows by set union. Nodes merge facet by facet and edges by the union of their notes, so any order and
+any grouping of the same events gives the same graph.
+
+Edges point the way data flows: from a dataset to the run that used it, from the run to the model it
+generated. *Upstream* follows edges backwards (what made this?), *downstream* follows them (what stands
+on this?). No method may assume that the graph has no cycles: imported claims can hold some.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+from typing import Any, Protocol
+
+from .words import ArtifactKind, Role
+
+NodeId = bytes
+"""32 bytes: an event id, a content digest, or `named_id` of what has only a name."""
+
+
+class NodeKind(IntEnum):
+    """What a node stands for; the numbers are stored, so they never change."""
+
+    UNSEEN = 0
+    """Named by an edge, but the event that describes it has not come (yet)."""
+    DATASET = 1
+    MODEL = 2
+    CODE = 3
+    ENVIRONMENT = 4
+    REPORT = 5
+    FILE = 6
+    RUN = 10
+    EXPERIMENT = 11
+    EVALUATION = 12
+    CONTENT = 13
+    ALIAS = 14
+    """One move of an alias; the moves that no other replaces are where the alias stands."""
+    ACTOR = 15
+
+    @classmethod
+    def of(cls, kind: ArtifactKind) -> NodeKind:
+        """Return the node kind for an artifact kind."""
+        return cls[kind.name]
+
+    @property
+    def is_artifact(self) -> bool:
+        """Whether nodes of this kind are artifacts."""
+        return NodeKind.DATASET <= self <= NodeKind.FILE
+
+    @property
+    def word(self) -> str:
+        """The word people use: `model`, `run`, …"""
+        return self.name.lower()
+
+
+ARTIFACT_KINDS = frozenset(kind for kind in NodeKind if kind.is_artifact)
+
+
+class EdgeKind(IntEnum):
+    """What an edge says; the numbers are stored, so they never change."""
+
+    USED_INPUT = 10
+    USED_TRAIN = 11
+    USED_TEST = 12
+    USED_VALIDATION = 13
+    USED_CODE = 14
+    USED_ENVIRONMENT = 15
+    USED_CONFIG = 16
+    USED_BASE_MODEL = 17
+    """artifact → run, one kind for each role."""
+    GENERATED = 30
+    """run → artifact."""
+    HAS_CONTENT = 40
+    """content → artifact: the artifact is an occurrence of these bytes."""
+    IN_EXPERIMENT = 50
+    """run or artifact → experiment."""
+    EVALUATED = 60
+    """model → evaluation."""
+    EVALUATED_ON = 61
+    """dataset → evaluation."""
+    EVALUATED_BY = 62
+    """run → evaluation."""
+    ALIASED = 70
+    """artifact → move of an alias that points at it."""
+    REPLACED = 71
+    """older move → newer move of the same alias."""
+
+    @classmethod
+    def used(cls, role: Role) -> EdgeKind:
+        """Return the edge kind for a use in this role."""
+        return cls[f"USED_{role.name}"]
+
+    @property
+    def role(self) -> Role | None:
+        """The role of a `used` edge; None for any other."""
+        return Role[self.name.removeprefix("USED_")] if self.name.startswith("USED_") else None
+
+    @property
+    def word(self) -> str:
+        """The word people use: `used`, `generated`, `has content`, …"""
+        return "used" if self.role else self.name.lower().replace("_", " ")
+
+
+USED = frozenset(kind for kind in EdgeKind if kind.role)
+PROVENANCE = USED | {EdgeKind.GENERATED}
+"""The only edges that say how something was made."""
+
+
+class Direction(StrEnum):
+    """Which way to follow edges."""
+
+    UP = "up"
+    DOWN = "down"
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node, or what one event contributes to it.
+
+    Attributes:
+        id: 32 bytes.
+        kind: `UNSEEN` where only an edge names it.
+        name: For artifacts, experiments, runs and aliases (`churn@prod`).
+        created: Microseconds since 1970 of the event that made it; 0 where that has not come.
+        facets: What events say of it. Each facet is a JSON object with at least `at` and `event` (hex);
+            of two versions of one facet the one with the greater (`at`, `event`) stays.
+    """
+
+    id: NodeId
+    kind: NodeKind
+    name: str | None = None
+    created: int = 0
+    facets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """A directed edge, unique by (`source`, `kind`, `target`).
+
+    Attributes:
+        source: The upstream end.
+        kind: What it says.
+        target: The downstream end.
+        notes: Canonical JSON texts, sorted, without repeats: paths and evidence; merged by union.
+    """
+
+    source: NodeId
+    kind: EdgeKind
+    target: NodeId
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What a number of events contribute, to be applied as one.
+
+    Attributes:
+        nodes: The same id may occur several times.
+        edges: Their ends need not be among `nodes`, nor in the graph: engines add them as `UNSEEN`.
+        events: (event id, position in the log) of every event in the batch.
+    """
+
+    nodes: Sequence[Node] = ()
+    edges: Sequence[Edge] = ()
+    events: Sequence[tuple[bytes, int]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """How much of the log a graph holds, and proof of it.
+
+    Attributes:
+        size: Events applied, from the first on.
+        frontier: The roots of the full subtrees of those `size` leaves (RFC 6962), from the largest, 32
+            bytes each: enough to compute the root and to go on from.
+    """
+
+    size: int = 0
+    frontier: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """Where a page ended, in the order (`created`, `id`)."""
+
+    created: int
+    id: NodeId
+
+
+@dataclass(frozen=True, slots=True)
+class Subgraph:
+    """Part of the graph around some nodes.
+
+    Attributes:
+        nodes: Each once, nearest first, then by id.
+        edges: Each once, between `nodes` only.
+        distance: Hops from the nearest start, for every node.
+        total: How many nodes there are within the depth; at least `len(nodes)`.
+        truncated: `DEPTH` if more lies beyond the depth, `NODES` if `total` exceeds the limit, else None.
+    """
+
+    nodes: tuple[Node, ...]
+    edges: tuple[Edge, ...]
+    distance: Mapping[NodeId, int]
+    total: int
+    truncated: str | None = None
+
+
+class Graph(Protocol):
+    """An engine.
+
+    Methods are safe to call from several threads; readers of other processes are never blocked by a writer and
+    never see half a batch. Methods that take ids ignore repeats; ids that are not in the graph have
+    no neighbours and are not an error. Every answer takes time and memory bounded by what it
+    returns and visits, never by the number of paths.
+
+    Raises:
+        BackendError: The engine's server or file failed; a retry may succeed.
+    """
+
+    def position(self) -> Position:
+        """Return how much of the log this graph holds."""
+
+    def apply(self, batch: Batch, *, expected: int, position: Position) -> None:
+        """Add a batch and move to `position`, atomically and durably.
+
+        Idempotent in its nodes and edges: applying the same ones again changes nothing.
+
+        Raises:
+            ConflictError: The graph's position is not of size `expected`: someone else was faster. Nothing changed.
+        """
+
+    def clear(self) -> None:
+        """Remove everything and go back to position 0."""
+
+    def close(self) -> None:
+        """Release files and connections; closing twice is no error."""
+
+    def events(self, ids: Collection[bytes]) -> Mapping[bytes, int]:
+        """Return the log position of each of these events that the graph holds."""
+
+    def get(self, ids: Collection[NodeId]) -> Mapping[NodeId, Node]:
+        """Return the nodes that are there, by id; `UNSEEN` ones included."""
+
+    def find(
+        self,
+        *,
+        kinds: Collection[NodeKind] = (),
+        name: str | None = None,
+        text: str | None = None,
+        prefix: str | None = None,
+        newest_first: bool = False,
+        after: Cursor | None = None,
+        limit: int | None = None,
+    ) -> Sequence[Node]:
+        """Return the nodes that meet every condition given, in the order (`created`, `id`).
+
+        Args:
+            kinds: Any of these; all when empty (`UNSEEN` only when asked for).
+            name: Exactly this name.
+            text: The name holds this text, in any case (as `str.casefold` sees it for ASCII letters).
+            prefix: The id starts with these hex digits (of any number, also odd).
+            newest_first: Reverse the order.
+            after: Only what comes after this cursor in the order asked for.
+            limit: At most so many.
+        """
+
+    def count(self, *, kinds: Collection[NodeKind] = ()) -> int:
+        """Count nodes of these kinds; all but `UNSEEN` when empty."""
+
+    def max_version(self, name: str) -> int:
+        """Return the highest version among the artifacts of this name; 0 where there is none."""
+
+    def edges(
+        self, ids: Collection[NodeId], direction: Direction, kinds: Collection[EdgeKind]
+    ) -> Sequence[Edge]:
+        """Return the edges of these kinds into (`UP`) or out of (`DOWN`) these nodes, ordered by (source, kind, target)."""
+
+    def closure(
+        self,
+        start: Collection[NodeId],
+        direction: Direction,
+        kinds: Collection[EdgeKind],
+        *,
+        nodes: Collection[NodeKind] = (),
+        after: Cursor | None = None,
+        limit: int | None = None,
+    ) -> Sequence[Node]:
+        """Return everything that can be reached, in the order (`created`, `id`).
+
+        Args:
+            start: Where to begin. A start is part of the answer only if a path of at least one edge leads to
+                it (a cycle).
+            direction: Which way.
+            kinds: Along these edges only.
+            nodes: Return only these kinds (others are still passed through); all when empty.
+            after: Only what comes after this cursor.
+            limit: At most so many.
+        """
+
+    def closure_size(
+        self,
+        start: Collection[NodeId],
+        direction: Direction,
+        kinds: Collection[EdgeKind],
+        *,
+        nodes: Collection[NodeKind] = (),
+    ) -> int:
+        """Count what `closure` would return without a limit."""
+
+    def subgraph(
+        self,
+        start: Collection[NodeId],
+        direction: Direction,
+        kinds: Collection[EdgeKind],
+        *,
+        depth: int | None = None,
+        max_nodes: int | None = None,
+    ) -> Subgraph:
+        """Return what can be reached within `depth` hops with the edges between, breadth first.
+
+        When `max_nodes` cuts, what is nearest stays. The starts are part of the answer at distance 0.
+        """
+
+    def path(
+        self, source: NodeId, target: NodeId, kinds: Collection[EdgeKind]
+    ) -> Sequence[Edge] | None:
+        """Return one shortest way downstream from `source` to `target`; None where there is none, () for itself."""

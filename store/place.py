@@ -1,0 +1,117 @@
+"""The one interface between lin and wherever a repository's files lie.
+
+A place holds files under relative, '/'-separated names: a local folder, a bucket, memory. The store and
+the log are written against this protocol alone; what a place cannot do, it says here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import BinaryIO, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class FileInfo:
+    """Describe one file of a place.
+
+    Attributes:
+        name: Relative to the place, '/'-separated.
+        size: In bytes.
+    """
+
+    name: str
+    size: int
+
+
+class Upload(Protocol):
+    """A file on its way into a place: written in pieces, visible only after `commit`."""
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Append bytes.
+
+        Raises:
+            StorageFullError: No room is left; nothing becomes visible.
+            BackendError: The place failed; nothing becomes visible.
+        """
+
+    def commit(self, name: str) -> None:
+        """Make the file visible under `name`, whole and durable, or not at all.
+
+        If `name` is there already, it is kept and this upload is dropped: names that are made from
+        content can only stand for equal bytes.
+        """
+
+
+class Batch(Protocol):
+    """Several files on their way into a place together; used from one thread."""
+
+    def upload(self) -> AbstractContextManager[Upload]:
+        """Start a file as `Place.upload` does; its `commit` may return before the file is visible."""
+
+    def replace(self, name: str, data: bytes) -> None:
+        """Write a file as `Place.replace` does; it may become visible only at the end of the batch."""
+
+
+class Place(Protocol):
+    """Where a repository's files lie.
+
+    Every method is safe to call from several threads and processes at once. Files become visible whole
+    or not at all, and are durable (they survive a power cut as far as the place can promise it) when the
+    call returns. Errors are those of `lin.errors`: `NotFoundError`, `PermissionDeniedError`,
+    `StorageFullError`, and `BackendError` for what may be retried.
+    """
+
+    @property
+    def url(self) -> str:
+        """What a person would type to name this place; never holds credentials."""
+
+    def read(self, name: str) -> bytes:
+        """Return the whole of a small file.
+
+        Raises:
+            NotFoundError: There is no such file.
+        """
+
+    def open(self, name: str) -> BinaryIO:
+        """Open a file for sequential and random reading; the caller closes it.
+
+        Raises:
+            NotFoundError: There is no such file.
+        """
+
+    def size(self, name: str) -> int | None:
+        """Return a file's size in bytes, or None where there is no such file."""
+
+    def list(self, prefix: str = "") -> Iterator[FileInfo]:
+        """Yield every file whose name starts with the folder `prefix`, in no particular order.
+
+        Files that are still being written are not listed. A file made during the listing may be missing.
+        """
+
+    def create(self, name: str, data: bytes) -> None:
+        """Write a file that must not be there yet: of several callers at once exactly one succeeds.
+
+        Raises:
+            ConflictError: The file is there already; it is left as it is.
+        """
+
+    def replace(self, name: str, data: bytes) -> None:
+        """Write a file, whether or not it is there: readers see the old bytes or the new ones, never a mix."""
+
+    def delete(self, name: str) -> None:
+        """Remove a file; removing one that is not there is no error."""
+
+    def upload(self) -> AbstractContextManager[Upload]:
+        """Start a file whose name is not known yet; leaving the block without `commit` drops it.
+
+        When `commit` returns, the file is visible and durable.
+        """
+
+    def batch(self) -> AbstractContextManager[Batch]:
+        """Write several files that become durable together, with fewer syncs than one by one.
+
+        When the block ends without an error, every committed file is visible and durable. If the block
+        raises, any subset of them may have been kept, each of them whole.
+        """
