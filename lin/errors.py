@@ -16,7 +16,8 @@
     ├── ConflictError             conflict            1     read again, then decide
     ├── ReadOnlyError             read_only           1     write elsewhere
     ├── BackendError              backend             1     may be retried; the cause is chained
-    │   └── StorageFullError      storage_full        1     make room, then retry
+    │   ├── StorageFullError      storage_full        1     make room, then retry
+    │   └── DamagedIndexError     damaged_index       1     rebuild the index from the log
     ├── RunFailedError            run_failed          *     look at the command; carries its exit status
     └── PermissionDeniedError     permission          1     get access
 
@@ -141,6 +142,12 @@ class StorageFullError(BackendError):
     """Say that the place has no room left."""
 
     kind = "storage_full"
+
+
+class DamagedIndexError(BackendError):
+    """Say that an index cannot be read; nothing is lost, as it can be rebuilt from the log."""
+
+    kind = "damaged_index"
 
 
 class RunFailedError(LinError):

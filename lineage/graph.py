@@ -14,12 +14,18 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
+from hashlib import sha256
 from typing import Any, Protocol
 
 from .words import ArtifactKind, Role
 
 NodeId = bytes
 """32 bytes: an event id, a content digest, or `named_id` of what has only a name."""
+
+
+def named_id(kind: str, name: str) -> NodeId:
+    """Return the id of what has only a name, such as an experiment: SHA-256 of `lin KIND`, a zero byte and the name."""
+    return sha256(b"lin " + kind.encode() + b"\0" + name.encode()).digest()
 
 
 class NodeKind(IntEnum):
@@ -191,6 +197,13 @@ class Cursor:
     id: NodeId
 
 
+class Truncation(StrEnum):
+    """Why a subgraph is not all that there is."""
+
+    DEPTH = "depth"
+    NODES = "nodes"
+
+
 @dataclass(frozen=True, slots=True)
 class Subgraph:
     """Part of the graph around some nodes.
@@ -200,14 +213,14 @@ class Subgraph:
         edges: Each once, between `nodes` only.
         distance: Hops from the nearest start, for every node.
         total: How many nodes there are within the depth; at least `len(nodes)`.
-        truncated: `DEPTH` if more lies beyond the depth, `NODES` if `total` exceeds the limit, else None.
+        truncated: `NODES` if `total` exceeds the limit, else `DEPTH` if more lies beyond the depth, else None.
     """
 
     nodes: tuple[Node, ...]
     edges: tuple[Edge, ...]
     distance: Mapping[NodeId, int]
     total: int
-    truncated: str | None = None
+    truncated: Truncation | None = None
 
 
 class Graph(Protocol):
@@ -260,10 +273,11 @@ class Graph(Protocol):
         """Return the nodes that meet every condition given, in the order (`created`, `id`).
 
         Args:
-            kinds: Any of these; all when empty (`UNSEEN` only when asked for).
+            kinds: Any of these; all but `UNSEEN` when empty.
             name: Exactly this name.
             text: The name holds this text, in any case (as `str.casefold` sees it for ASCII letters).
-            prefix: The id starts with these hex digits (of any number, also odd).
+            prefix: The id starts with these hex digits (of any number, also odd; of either case). Nothing
+                matches what is not hexadecimal.
             newest_first: Reverse the order.
             after: Only what comes after this cursor in the order asked for.
             limit: At most so many.
@@ -275,10 +289,11 @@ class Graph(Protocol):
     def max_version(self, name: str) -> int:
         """Return the highest version among the artifacts of this name; 0 where there is none."""
 
-    def edges(
-        self, ids: Collection[NodeId], direction: Direction, kinds: Collection[EdgeKind]
-    ) -> Sequence[Edge]:
-        """Return the edges of these kinds into (`UP`) or out of (`DOWN`) these nodes, ordered by (source, kind, target)."""
+    def edges(self, ids: Collection[NodeId], direction: Direction, kinds: Collection[EdgeKind]) -> Sequence[Edge]:
+        """Return the edges of these kinds into (`UP`) or out of (`DOWN`) these nodes.
+
+        They come in the order (source, kind, target), each once.
+        """
 
     def closure(
         self,
@@ -323,10 +338,9 @@ class Graph(Protocol):
     ) -> Subgraph:
         """Return what can be reached within `depth` hops with the edges between, breadth first.
 
-        When `max_nodes` cuts, what is nearest stays. The starts are part of the answer at distance 0.
+        When `max_nodes` cuts, what is nearest stays, and of equally near ones those with the lowest ids. The
+        starts that the graph holds are part of the answer at distance 0.
         """
 
-    def path(
-        self, source: NodeId, target: NodeId, kinds: Collection[EdgeKind]
-    ) -> Sequence[Edge] | None:
+    def path(self, source: NodeId, target: NodeId, kinds: Collection[EdgeKind]) -> Sequence[Edge] | None:
         """Return one shortest way downstream from `source` to `target`; None where there is none, () for itself."""
