@@ -1,0 +1,70 @@
+"""Run the checks in environments of their own: `nox` for all, `nox -s tests-3.12` for one.
+
+`make` and `.ci/run` use one environment and are faster; this is for trying several Pythons. What a Python on
+this machine lacks is skipped, never downloaded.
+"""
+
+from __future__ import annotations
+
+import nox
+
+nox.needs_version = ">=2024.10"
+nox.options.default_venv_backend = "uv"
+nox.options.error_on_missing_interpreters = False
+nox.options.sessions = ["lint", "types", "tests", "docs", "wheel"]
+
+PYTHONS = ["3.11", "3.12", "3.13"]
+
+
+def install(session: nox.Session, *groups: str, extras: tuple[str, ...] = ()) -> None:
+    """Install lin, these dependency groups and these extras, in the versions of the lock."""
+    chosen = [f"--group={group}" for group in groups] + [f"--extra={extra}" for extra in extras]
+    session.run_install(
+        "uv",
+        "sync",
+        "--frozen",
+        "--no-default-groups",
+        *chosen,
+        env={"UV_PROJECT_ENVIRONMENT": session.virtualenv.location, "UV_PYTHON_DOWNLOADS": "never"},
+        external=True,
+    )
+
+
+@nox.session(python=PYTHONS[0])
+def lint(session: nox.Session) -> None:
+    """Check style, formatting and the layers."""
+    install(session, "lint", extras=("server", "s3"))
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    session.run("lint-imports")
+
+
+@nox.session(python=PYTHONS[0])
+def types(session: nox.Session) -> None:
+    """Check the types with mypy and pyright."""
+    install(session, "types", "test", extras=("server", "s3"))
+    session.run("mypy")
+    session.run("pyright")
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """Run the tests; arguments after `--` go to pytest."""
+    install(session, "dev", extras=("server", "s3"))
+    session.run("pytest", *(session.posargs or ["-n", "auto"]))
+
+
+@nox.session(python=PYTHONS[0])
+def docs(session: nox.Session) -> None:
+    """Build the documentation, warnings as errors."""
+    install(session, "docs", extras=("server",))
+    session.run("mkdocs", "build", "--strict", "--quiet")
+
+
+@nox.session(python=PYTHONS)
+def wheel(session: nox.Session) -> None:
+    """Install the built wheel alone, and start the command."""
+    folder = session.create_tmp()
+    session.run_install("uv", "build", "--quiet", "--out-dir", folder, external=True)
+    session.run_install("sh", "-c", f"uv pip install --python {session.virtualenv.location} {folder}/*.whl", external=True)
+    session.run("lin", "version")
