@@ -6,6 +6,8 @@ this machine lacks is skipped, never downloaded.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import nox
 
 nox.needs_version = ">=2024.10"
@@ -64,7 +66,10 @@ def docs(session: nox.Session) -> None:
 @nox.session(python=PYTHONS)
 def wheel(session: nox.Session) -> None:
     """Install the built wheel alone, and start the command."""
-    folder = session.create_tmp()
-    session.run_install("uv", "build", "--quiet", "--out-dir", folder, external=True)
-    session.run_install("sh", "-c", f"uv pip install --python {session.virtualenv.location} {folder}/*.whl", external=True)
+    folder = Path(session.create_tmp())
+    for old in folder.glob("*.whl"):
+        old.unlink()
+    session.run_install("uv", "build", "--quiet", "--wheel", "--out-dir", str(folder), external=True)
+    (built,) = folder.glob("*.whl")
+    session.install(str(built))
     session.run("lin", "version")
