@@ -11,6 +11,11 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
+from lin.errors import UnsafePathError
+
+MAX_NAME = 1024
+"""UTF-8 bytes of a name: the shortest limit among the object stores (S3's)."""
+
 
 @dataclass(frozen=True, slots=True)
 class FileInfo:
@@ -25,6 +30,31 @@ class FileInfo:
     size: int
 
 
+def check_name(name: str) -> str:
+    """Return a file's name as it is, if every place can hold it and it cannot leave the place.
+
+    Raises:
+        UnsafePathError: It is empty, absolute or too long, has an empty, '.' or '..' part, a backslash or
+            a control character, or is not Unicode text.
+    """
+    parts = name.split("/")
+    try:
+        length = len(name.encode())
+    except UnicodeEncodeError:
+        length = MAX_NAME + 1
+    if (
+        length > MAX_NAME
+        or any(part in {"", ".", ".."} for part in parts)
+        or "\\" in name
+        or any(letter < " " or letter == "\x7f" for letter in name)
+    ):
+        raise UnsafePathError(
+            f"not a name for a file of a repository: {name!r}",
+            hint="A name is relative, its parts are joined by '/', and none of them is empty, '.' or '..'.",
+        )
+    return name
+
+
 class Upload(Protocol):
     """A file on its way into a place: written in pieces, visible only after `commit`."""
 
@@ -36,22 +66,26 @@ class Upload(Protocol):
             BackendError: The place failed; nothing becomes visible.
         """
 
-    def commit(self, name: str) -> None:
+    def commit(self, name: str, *, replace: bool = False) -> None:
         """Make the file visible under `name`, whole and durable, or not at all.
 
         If `name` is there already, it is kept and this upload is dropped: names that are made from
-        content can only stand for equal bytes.
+        content can only stand for equal bytes. With `replace` it is replaced, which repairs a file whose
+        bytes were damaged.
         """
 
 
 class Batch(Protocol):
-    """Several files on their way into a place together; used from one thread."""
+    """Several files on their way into a place together; safe to use from several threads."""
 
     def upload(self) -> AbstractContextManager[Upload]:
         """Start a file as `Place.upload` does; its `commit` may return before the file is visible."""
 
     def replace(self, name: str, data: bytes) -> None:
         """Write a file as `Place.replace` does; it may become visible only at the end of the batch."""
+
+    def confirm(self, name: str) -> int | None:
+        """Return a visible file's size as `Place.confirm` does; it may be durable only at the end of the batch."""
 
 
 class Place(Protocol):
@@ -60,12 +94,24 @@ class Place(Protocol):
     Every method is safe to call from several threads and processes at once. Files become visible whole
     or not at all, and are durable (they survive a power cut as far as the place can promise it) when the
     call returns. Errors are those of `lin.errors`: `NotFoundError`, `PermissionDeniedError`,
-    `StorageFullError`, and `BackendError` for what may be retried.
+    `StorageFullError`, `ReadOnlyError`, `UnsafePathError` for a name that `check_name` refuses, and
+    `BackendError` for what may be retried.
     """
 
     @property
     def url(self) -> str:
         """What a person would type to name this place; never holds credentials."""
+
+    @property
+    def near(self) -> bool:
+        """Whether reading a file twice through one `open` costs little and gives the same file.
+
+        Where it is False, a reader keeps a copy of what it verified instead of reading again.
+        """
+
+    @property
+    def workers(self) -> int:
+        """How many calls at once pay off here."""
 
     def read(self, name: str) -> bytes:
         """Return the whole of a small file.
@@ -84,10 +130,18 @@ class Place(Protocol):
     def size(self, name: str) -> int | None:
         """Return a file's size in bytes, or None where there is no such file."""
 
-    def list(self, prefix: str = "") -> Iterator[FileInfo]:
-        """Yield every file whose name starts with the folder `prefix`, in no particular order.
+    def confirm(self, name: str) -> int | None:
+        """Return a file's size as `size` does, and make sure that a file that is there is durable.
 
-        Files that are still being written are not listed. A file made during the listing may be missing.
+        Another process may have made it visible a moment ago and not yet durable: whoever acknowledges a
+        file that it did not write itself asks here first.
+        """
+
+    def list(self, prefix: str = "") -> Iterator[FileInfo]:
+        """Yield every file below the folder `prefix` (all when empty), in no particular order.
+
+        Files that are still being written are not listed, nor is anything below `tmp/`. A file made
+        during the listing may be missing.
         """
 
     def create(self, name: str, data: bytes) -> None:
