@@ -1,0 +1,324 @@
+"""The log: signed events in order, in the files of a place.
+
+Under `log/` lie a signed `checkpoint`, the tiles of the Merkle tree and the bundles of leaves, as
+https://c2sp.org/tlog-tiles says. A checkpoint is written only when everything it implies is durable, so a
+crash leaves the old log or the new one. Files without a checkpoint that implies them are never read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from lin.errors import BackendError, ConflictError, CorruptLogError, InvalidInputError, NotFoundError, ReadOnlyError
+from lin.store.place import Place
+
+from . import merkle
+from .checkpoint import Checkpoint
+from .note import Signer, VerifierKey
+from .tiles import HEIGHT, WIDTH, Tile, decode_bundle, decode_tile, encode_bundle, encode_tile, tile_at, width_at
+
+FOLDER = "log"
+CHECKPOINT = f"{FOLDER}/checkpoint"
+
+_TRIES = 64
+"""How often a reader follows a writer that is faster; each time the log has grown by two commits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """An entry of the log.
+
+    Attributes:
+        position: From 0.
+        data: The envelope's bytes.
+    """
+
+    position: int
+    data: bytes
+
+
+class Log:
+    """Read a log, and extend it under a sequencer.
+
+    Reading is safe from any number of threads and processes, also while another one writes; `stage`,
+    `publish` and `extend` are for one writer at a time.
+    """
+
+    def __init__(self, place: Place, verifier: VerifierKey) -> None:
+        self._place = place
+        self.verifier = verifier
+
+    @classmethod
+    def create(cls, place: Place, key: Signer) -> Self:
+        """Start an empty log: a checkpoint of size 0.
+
+        Raises:
+            ConflictError: There is a log already; it is left as it is.
+        """
+        place.create(CHECKPOINT, Checkpoint.signed(0, merkle.EMPTY_ROOT, key).note)
+        return cls(place, key.verifier)
+
+    @property
+    def origin(self) -> str:
+        """The log's name."""
+        return self.verifier.name
+
+    @property
+    def place(self) -> Place:
+        """Where the files lie."""
+        return self._place
+
+    # ------------------------------------------------------------------------ reading
+
+    def checkpoint(self) -> Checkpoint:
+        """Read the present checkpoint; its signature is verified.
+
+        Raises:
+            CorruptLogError: It is missing, broken, or not signed by the log's key.
+        """
+        try:
+            note = self._place.read(CHECKPOINT)
+        except NotFoundError as error:
+            raise CorruptLogError(
+                f"the log of {self._place.url} has no checkpoint", hint=f"Restore {CHECKPOINT} from a copy."
+            ) from error
+        return Checkpoint.parse(note, self.verifier)
+
+    def read(self, start: int = 0, stop: int | None = None, *, at: Checkpoint | None = None) -> Iterator[Leaf]:
+        """Yield the leaves from `start` up to before `stop`, in order.
+
+        What is yielded is checked for its form, not against the root: whoever reads all of it does that
+        with a `Frontier`, and for a single leaf there is `inclusion_proof`.
+
+        Args:
+            start: The first position.
+            stop: The position to end before; the checkpoint's size by default.
+            at: As of this checkpoint; the present one by default.
+
+        Raises:
+            InvalidInputError: The log has no such range.
+            CorruptLogError: An entry bundle is missing or broken.
+        """
+        at = at or self.checkpoint()
+        stop = at.size if stop is None else stop
+        if not 0 <= start <= stop <= at.size:
+            raise InvalidInputError(f"no leaves from {start} to {stop} in a log of {at.size}")
+        return self._leaves(start, stop, at)
+
+    def _leaves(self, start: int, stop: int, at: Checkpoint) -> Iterator[Leaf]:
+        for index in range(start // WIDTH, -(-stop // WIDTH)):
+            first = index * WIDTH
+            leaves = self._load(tile_at(None, index, at.size), at)
+            for position in range(max(start, first), min(stop, first + WIDTH)):
+                yield Leaf(position, leaves[position - first])
+
+    def frontier(self, at: Checkpoint) -> merkle.Frontier:
+        """Return the frontier of the log at a checkpoint, from its right-most tiles.
+
+        Raises:
+            CorruptLogError: A tile is missing, or they do not lead to the checkpoint's root.
+        """
+        return self._frontier(at, self._subtrees(at))
+
+    def inclusion_proof(self, position: int, *, at: Checkpoint | None = None) -> tuple[bytes, ...]:
+        """Return the audit path of a leaf; `merkle.check_inclusion` checks it.
+
+        Raises:
+            InvalidInputError: The log has no such leaf.
+            CorruptLogError: A tile is missing or broken.
+        """
+        at = at or self.checkpoint()
+        return merkle.inclusion_proof(position, at.size, self._subtrees(at))
+
+    def consistency_proof(self, old_size: int, *, at: Checkpoint | None = None) -> tuple[bytes, ...]:
+        """Return the proof that the log began as it was at `old_size`; `merkle.check_consistency` checks it.
+
+        Raises:
+            InvalidInputError: The log is smaller than that.
+            CorruptLogError: A tile is missing or broken.
+        """
+        at = at or self.checkpoint()
+        return merkle.consistency_proof(old_size, at.size, self._subtrees(at))
+
+    def check_follows(self, size: int, root: bytes, *, at: Checkpoint) -> None:
+        """Check that the log at a checkpoint still begins with what was seen before.
+
+        Args:
+            size: What was seen: so many leaves …
+            root: … with this root.
+            at: A checkpoint of this log.
+
+        Raises:
+            BackendError: The checkpoint is behind what was seen, but the log is not: another writer is
+                about to bring it up.
+            CorruptLogError: The log was rolled back, or rewritten.
+        """
+        if at.size < size:
+            if self._place.size(commit_name(at.size)) is not None:
+                raise BackendError(
+                    f"the log's checkpoint ({at.size}) is behind its commits ({size} were seen)", hint="Try again."
+                )
+            raise CorruptLogError(
+                f"the log has {at.size} events, but {size} were seen before: it was rolled back",
+                hint=f"Restore {FOLDER}/ from a newer copy.",
+            )
+        try:
+            proof = self.consistency_proof(size, at=at)
+            merkle.check_consistency(size, root, at.size, at.root, proof)
+        except CorruptLogError as error:
+            raise CorruptLogError(
+                f"the log of {at.size} events does not begin with the {size} seen before: it was rewritten or damaged",
+                hint=f"Restore {FOLDER}/ from a copy.",
+            ) from error
+
+    # ------------------------------------------------------------------------ writing
+
+    def extend(self, leaves: Sequence[bytes], key: Signer) -> Checkpoint:
+        """Append leaves; when this returns, they are durable.
+
+        The cost follows from the number of leaves, not from the log's size. A crash leaves the old log or
+        the new one; doing it again after a failure is safe if the checkpoint is read again first.
+
+        Raises:
+            ReadOnlyError: The key is not this log's.
+            CorruptLogError: The right-most tiles do not lead to the checkpoint's root; nothing is written.
+            BackendError: The place failed; the leaves are in the log or not at all.
+        """
+        at = self.checkpoint()
+        if not leaves:
+            return at
+        new = self.stage(leaves, key, at=at)
+        self.publish(new, before=at)
+        return new
+
+    def stage(self, leaves: Sequence[bytes], key: Signer, *, at: Checkpoint) -> Checkpoint:
+        """Write the tiles and bundles of the log with these leaves after `at`, durably; readers see no change.
+
+        The files depend only on the log's content, so staging twice writes the same bytes.
+
+        Returns:
+            The checkpoint to publish.
+        """
+        if key.verifier != self.verifier:
+            raise ReadOnlyError(
+                f"the key {key.verifier} is not that of this log ({self.verifier})",
+                hint="Use the key that was made with the repository.",
+            )
+        subtree = self._subtrees(at)
+        frontier = self._frontier(at, subtree)
+        digests = [merkle.leaf_digest(leaf) for leaf in leaves]
+        files = self._bundles(leaves, at)
+        level, row = 0, digests
+        while row:
+            first, kept = divmod(width_at(level, at.size), WIDTH)
+            row = [*subtree.tile(level, first), *row] if kept else row
+            pieces = [row[begin : begin + WIDTH] for begin in range(0, len(row), WIDTH)]
+            files += [
+                (Tile(level, first + number, len(piece)), encode_tile(piece)) for number, piece in enumerate(pieces)
+            ]
+            row = [merkle.full_root(piece) for piece in pieces if len(piece) == WIDTH]
+            level += 1
+        with self._place.batch() as batch:
+            for tile, data in files:
+                batch.replace(f"{FOLDER}/{tile.name}", data)
+        grown = frontier.extend(digests)
+        return Checkpoint.signed(grown.size, grown.root, key)
+
+    def publish(self, new: Checkpoint, *, before: Checkpoint) -> None:
+        """Make a staged checkpoint the present one, and drop partial tiles that nobody needs any more."""
+        self._place.replace(CHECKPOINT, new.note)
+        self._drop_superseded(before, new)
+
+    # ------------------------------------------------------------------------
+
+    def _bundles(self, leaves: Sequence[bytes], at: Checkpoint) -> list[tuple[Tile, bytes]]:
+        first, kept = divmod(at.size, WIDTH)
+        row = [*self._load(tile_at(None, first, at.size), at), *leaves] if kept else list(leaves)
+        pieces = [row[begin : begin + WIDTH] for begin in range(0, len(row), WIDTH)]
+        return [(Tile(None, first + number, len(piece)), encode_bundle(piece)) for number, piece in enumerate(pieces)]
+
+    def _drop_superseded(self, before: Checkpoint, new: Checkpoint) -> None:
+        """Delete the partial tiles that are older than the checkpoint before this one.
+
+        That one's stay, for readers that hold it; a reader that is slower still finds wider ones. Failing
+        is no harm: what stays is never read, and goes with a later commit.
+        """
+        old = before.size
+        level: int | None
+        for level in (None, *range(new.size.bit_length() // HEIGHT + 1)):
+            total = width_at(level or 0, old)
+            if total == 0 or total == width_at(level or 0, new.size):
+                break
+            tile = tile_at(level, (total - 1) // WIDTH, old)
+            folder = f"{FOLDER}/{tile.folder}"
+            try:
+                for info in list(self._place.list(folder)):
+                    width = info.name.rpartition("/")[2]
+                    if width.isdecimal() and int(width) < tile.width:
+                        self._place.delete(info.name)
+            except (BackendError, ConflictError, NotFoundError):
+                return
+
+    def _frontier(self, at: Checkpoint, subtree: _Subtrees) -> merkle.Frontier:
+        frontier = merkle.frontier_of(at.size, subtree)
+        if frontier.root != at.root:
+            raise CorruptLogError(
+                f"the right-most tiles of the log do not lead to the root of its checkpoint of size {at.size}",
+                hint="`lin verify` names the damaged files; restore them from a copy.",
+            )
+        return frontier
+
+    def _subtrees(self, at: Checkpoint) -> _Subtrees:
+        return _Subtrees(self, at)
+
+    def _load(self, wanted: Tile, at: Checkpoint) -> tuple[bytes, ...]:
+        """Read a tile or bundle as it is at a checkpoint, from a wider one where a writer has replaced it."""
+        tile, seen = wanted, at
+        for _ in range(_TRIES):
+            name = f"{FOLDER}/{tile.name}"
+            try:
+                data = self._place.read(name)
+            except NotFoundError as error:
+                newer = self.checkpoint()
+                wider = tile_at(tile.level, tile.index, max(newer.size, seen.size))
+                if wider.width == tile.width:
+                    raise CorruptLogError(
+                        f"{name} is missing, and the checkpoint of size {newer.size} needs it",
+                        hint="Restore it from a copy of the repository.",
+                    ) from error
+                tile, seen = wider, newer
+                continue
+            try:
+                decode = decode_bundle if tile.level is None else decode_tile
+                return decode(data, expected=tile.width)[: wanted.width]
+            except CorruptLogError as error:
+                raise CorruptLogError(f"{name}: {error.message}", hint="Restore it from a copy.") from error
+        raise BackendError(f"{FOLDER}/{wanted.name} was replaced {_TRIES} times while it was read", hint="Try again.")
+
+
+class _Subtrees:
+    """Answer with roots of complete subtrees, from tiles that are each read once."""
+
+    def __init__(self, log: Log, at: Checkpoint) -> None:
+        self._log = log
+        self._at = at
+        self._tiles: dict[tuple[int, int], tuple[bytes, ...]] = {}
+
+    def tile(self, level: int, index: int) -> tuple[bytes, ...]:
+        found = self._tiles.get((level, index))
+        if found is None:
+            found = self._log._load(tile_at(level, index, self._at.size), self._at)  # noqa: SLF001 - its own half
+            self._tiles[level, index] = found
+        return found
+
+    def __call__(self, level: int, index: int) -> bytes:
+        row, height = divmod(level, HEIGHT)
+        tile, offset = divmod(index << height, WIDTH)
+        return merkle.full_root(self.tile(row, tile)[offset : offset + (1 << height)])
+
+
+def commit_name(size: int) -> str:
+    """Return the name of the file that takes the log from `size` leaves on, where writers share no lock."""
+    return f"{FOLDER}/commit/{size:020d}"
