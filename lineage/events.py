@@ -27,8 +27,8 @@ PAYLOAD_TYPE = "application/vnd.lin.event.v0+json"
 VERSION = 0
 MAX_LEAF = 65_535
 """Bytes: what the length prefix of a log entry can say."""
-MAX_USES = 100
-"""Uses in one event, so that the longest paths still fit into a leaf."""
+MAX_USES = 50
+"""Uses in one event, so that as many of the longest paths still fit into a leaf, in base64 and escaped."""
 MAX_PATH = 400
 """UTF-8 bytes of a path in an event."""
 
@@ -53,7 +53,7 @@ class EventId:
             value = bytes.fromhex(text)
         except ValueError:
             value = b""
-        if len(value) != 32 or value.hex() != text:
+        if len(value) != 32 or value.hex() != text:  # noqa: PLR2004 - SHA-256
             raise InvalidInputError(f"not an event id: {text!r}", hint="An id is 64 lower-case hexadecimal digits.")
         return cls(value)
 
@@ -310,10 +310,17 @@ class Event:
         return document
 
     def payload(self) -> bytes:
-        """Return the canonical JSON (RFC 8785) of this event: the bytes that are signed."""
+        """Return the canonical JSON (RFC 8785) of this event: the bytes that are signed.
+
+        Raises:
+            InvalidInputError: It says something that JSON can't: a lone surrogate, or a count beyond 2**53.
+        """
         kind = self.statement.TYPE
-        document = {"at": self.at, "actor": self.actor, "body": self.body(), "kind": kind, "v": VERSION}
-        return rfc8785.dumps(document)
+        document: dict[str, Any] = {"actor": self.actor, "at": self.at, "body": self.body(), "kind": kind, "v": VERSION}
+        try:
+            return rfc8785.dumps(document)
+        except ValueError as error:  # also what rfc8785 raises by itself
+            raise InvalidInputError(f"a {kind} event can't be written: {error}") from error
 
     @property
     def id(self) -> EventId:
@@ -331,8 +338,8 @@ class Event:
         """
         try:
             document = json.loads(payload)
-            version, kind = document["v"], document["kind"]
-        except (ValueError, KeyError, TypeError) as error:
+            version, kind = document["v"], str(document["kind"])
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise InvalidInputError(f"not an event: {payload[:80]!r}") from error
         if version != VERSION or kind not in STATEMENTS:
             raise UnsupportedFormatError(
@@ -340,9 +347,10 @@ class Event:
             )
         try:
             parse_time(document["at"])
-            event = cls(document["at"], document["actor"], _decode(STATEMENTS[kind], document["body"]))
+            event = cls(document["at"], _id(document["actor"]), _decode(STATEMENTS[kind], document["body"]))
+            _check(event.statement)
             canonical = event.payload()
-        except (ValueError, KeyError, TypeError, rfc8785.CanonicalizationError) as error:
+        except (ValueError, KeyError, TypeError) as error:
             raise InvalidInputError(f"not a valid {kind} event: {error}") from error
         if canonical != payload:
             raise InvalidInputError(f"the {kind} event {EventId.of(payload)} is not in canonical form")
@@ -373,7 +381,7 @@ def _encode(value: Any) -> Any:
     if hasattr(value, "__dataclass_fields__"):
         pairs = ((f.name, getattr(value, f.name)) for f in fields(value))
         # Absent and default mean the same; one of them has to be the canonical form.
-        return {name: _encode(item) for name, item in pairs if item is not None and item != () and item != {}}
+        return {name: _encode(item) for name, item in pairs if item is not None and item not in ((), {})}
     return value
 
 
@@ -381,6 +389,10 @@ def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError(f"expected a string, found {value!r}")
     return value
+
+
+def _id(value: Any) -> str:
+    return str(EventId.parse(_text(value)))
 
 
 def _count(value: Any) -> int:
@@ -423,6 +435,39 @@ _DECODERS: Mapping[str, Callable[[Any], Any]] = {
 }
 
 
+def _check(statement: Statement) -> None:
+    """Refuse values out of range, which the types alone don't."""
+    match statement:
+        case ArtifactRecorded():
+            _require(statement.name != "", "an artifact has a name")
+            _require(statement.version >= 1, "versions count from 1")
+            _require(min(statement.size, statement.files) >= 0, "no size and no number of files is negative")
+            _check_path(statement.path)
+        case RunUsed():
+            _require(len(statement.uses) <= MAX_USES, f"at most {MAX_USES} uses go into one event")
+            for use in statement.uses:
+                _check_path(use.path)
+        case RunFinished():
+            _require(statement.status is not RunStatus.RUNNING, "a run that finished is not running")
+        case AliasMoved():
+            _require(statement.name != "" and statement.alias != "", "an alias has both of its names")
+        case KeyChanged():
+            _require(statement.action in {"add", "revoke"}, f"keys have no action {statement.action!r}")
+            _id(statement.key)  # as many digits as an id
+            _id(statement.replaces or statement.key)
+        case _:
+            pass
+
+
+def _check_path(path: str | None) -> None:
+    _require(path is None or 0 < len(path.encode()) <= MAX_PATH, f"a path has 1 to {MAX_PATH} bytes: {path!r}")
+
+
+def _require(truth: bool, otherwise: str) -> None:
+    if not truth:
+        raise ValueError(otherwise)
+
+
 T = TypeVar("T")
 
 
@@ -432,5 +477,5 @@ def _decode(cls: type[T], document: Any) -> T:
     decoders = {f.name: _DECODERS[str(f.type)] for f in fields(cls)}  # type: ignore[arg-type]
     unknown = document.keys() - decoders.keys()
     if unknown:
-        raise ValueError(f"unknown field {sorted(unknown)[0]!r}")
+        raise ValueError(f"unknown field {min(unknown)!r}")
     return cls(**{name: decoders[name](item) for name, item in document.items()})

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import TypeVar
 
-from lin.errors import BackendError, ConflictError, CorruptLogError, InvalidInputError, NotFoundError, ReadOnlyError
+from lin.errors import BackendError, CorruptLogError, InvalidInputError, LinError, NotFoundError, ReadOnlyError
 from lin.store.place import Place
 
 from . import merkle
 from .checkpoint import Checkpoint
 from .note import Signer, VerifierKey
 from .tiles import HEIGHT, WIDTH, Tile, decode_bundle, decode_tile, encode_bundle, encode_tile, tile_at, width_at
+
+T = TypeVar("T")
 
 FOLDER = "log"
 CHECKPOINT = f"{FOLDER}/checkpoint"
@@ -39,26 +41,41 @@ class Leaf:
     data: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Know the files of a longer log before they are written.
+
+    Attributes:
+        size: How many leaves it will have.
+        root: Its root.
+        files: Names below the log's folder, and bytes.
+    """
+
+    size: int
+    root: bytes
+    files: tuple[tuple[str, bytes], ...]
+
+
 class Log:
     """Read a log, and extend it under a sequencer.
 
-    Reading is safe from any number of threads and processes, also while another one writes; `stage`,
-    `publish` and `extend` are for one writer at a time.
+    Reading is safe from any number of threads and processes, also while another one writes; what
+    writes is for one writer at a time.
     """
 
     def __init__(self, place: Place, verifier: VerifierKey) -> None:
         self._place = place
         self.verifier = verifier
 
-    @classmethod
-    def create(cls, place: Place, key: Signer) -> Self:
+    def create(self, key: Signer) -> Checkpoint:
         """Start an empty log: a checkpoint of size 0.
 
         Raises:
             ConflictError: There is a log already; it is left as it is.
         """
-        place.create(CHECKPOINT, Checkpoint.signed(0, merkle.EMPTY_ROOT, key).note)
-        return cls(place, key.verifier)
+        empty = self.sign(Plan(0, merkle.EMPTY_ROOT, ()), key)
+        self._place.create(CHECKPOINT, empty.note)
+        return empty
 
     @property
     def origin(self) -> str:
@@ -120,7 +137,7 @@ class Log:
         Raises:
             CorruptLogError: A tile is missing, or they do not lead to the checkpoint's root.
         """
-        return self._frontier(at, self._subtrees(at))
+        return self._frontier(at, _Subtrees(self, at))
 
     def inclusion_proof(self, position: int, *, at: Checkpoint | None = None) -> tuple[bytes, ...]:
         """Return the audit path of a leaf; `merkle.check_inclusion` checks it.
@@ -130,7 +147,7 @@ class Log:
             CorruptLogError: A tile is missing or broken.
         """
         at = at or self.checkpoint()
-        return merkle.inclusion_proof(position, at.size, self._subtrees(at))
+        return merkle.inclusion_proof(position, at.size, _Subtrees(self, at))
 
     def consistency_proof(self, old_size: int, *, at: Checkpoint | None = None) -> tuple[bytes, ...]:
         """Return the proof that the log began as it was at `old_size`; `merkle.check_consistency` checks it.
@@ -140,7 +157,7 @@ class Log:
             CorruptLogError: A tile is missing or broken.
         """
         at = at or self.checkpoint()
-        return merkle.consistency_proof(old_size, at.size, self._subtrees(at))
+        return merkle.consistency_proof(old_size, at.size, _Subtrees(self, at))
 
     def check_follows(self, size: int, root: bytes, *, at: Checkpoint) -> None:
         """Check that the log at a checkpoint still begins with what was seen before.
@@ -189,76 +206,81 @@ class Log:
         at = self.checkpoint()
         if not leaves:
             return at
-        new = self.stage(leaves, key, at=at)
+        planned = self.plan(leaves, at=at)
+        new = self.sign(planned, key)
+        self.write(planned)
         self.publish(new, before=at)
         return new
 
-    def stage(self, leaves: Sequence[bytes], key: Signer, *, at: Checkpoint) -> Checkpoint:
-        """Write the tiles and bundles of the log with these leaves after `at`, durably; readers see no change.
+    def plan(self, leaves: Sequence[bytes], *, at: Checkpoint) -> Plan:
+        """Work out the files of the log with these leaves after `at`; they depend on its content alone.
 
-        The files depend only on the log's content, so staging twice writes the same bytes.
+        Raises:
+            CorruptLogError: The right-most tiles do not lead to the checkpoint's root.
+        """
+        subtree = _Subtrees(self, at)
+        frontier = self._frontier(at, subtree)
+        digests = [merkle.leaf_digest(leaf) for leaf in leaves]
+        files: list[tuple[str, bytes]] = []
+        first, kept = divmod(at.size, WIDTH)
+        entries = [*self._load(tile_at(None, first, at.size), at), *leaves] if kept else list(leaves)
+        for number, bundle in enumerate(_pieces(entries)):
+            files.append((Tile(None, first + number, len(bundle)).name, encode_bundle(bundle)))
+        level, row = 0, digests
+        while row:
+            first, kept = divmod(width_at(level, at.size), WIDTH)
+            pieces = list(_pieces([*subtree.tile(level, first), *row] if kept else row))
+            for number, tile in enumerate(pieces):
+                files.append((Tile(level, first + number, len(tile)).name, encode_tile(tile)))
+            row = [merkle.full_root(tile) for tile in pieces if len(tile) == WIDTH]
+            level += 1
+        grown = frontier.extend(digests)
+        return Plan(grown.size, grown.root, tuple(files))
 
-        Returns:
-            The checkpoint to publish.
+    def sign(self, planned: Plan, key: Signer) -> Checkpoint:
+        """Return the checkpoint that a plan leads to.
+
+        Raises:
+            ReadOnlyError: The key is not this log's.
         """
         if key.verifier != self.verifier:
             raise ReadOnlyError(
                 f"the key {key.verifier} is not that of this log ({self.verifier})",
                 hint="Use the key that was made with the repository.",
             )
-        subtree = self._subtrees(at)
-        frontier = self._frontier(at, subtree)
-        digests = [merkle.leaf_digest(leaf) for leaf in leaves]
-        files = self._bundles(leaves, at)
-        level, row = 0, digests
-        while row:
-            first, kept = divmod(width_at(level, at.size), WIDTH)
-            row = [*subtree.tile(level, first), *row] if kept else row
-            pieces = [row[begin : begin + WIDTH] for begin in range(0, len(row), WIDTH)]
-            files += [
-                (Tile(level, first + number, len(piece)), encode_tile(piece)) for number, piece in enumerate(pieces)
-            ]
-            row = [merkle.full_root(piece) for piece in pieces if len(piece) == WIDTH]
-            level += 1
+        return Checkpoint.signed(planned.size, planned.root, key)
+
+    def write(self, planned: Plan) -> None:
+        """Write the files of a plan, durably; until a checkpoint implies them, readers see no change."""
         with self._place.batch() as batch:
-            for tile, data in files:
-                batch.replace(f"{FOLDER}/{tile.name}", data)
-        grown = frontier.extend(digests)
-        return Checkpoint.signed(grown.size, grown.root, key)
+            for name, data in planned.files:
+                batch.replace(f"{FOLDER}/{name}", data)
 
     def publish(self, new: Checkpoint, *, before: Checkpoint) -> None:
-        """Make a staged checkpoint the present one, and drop partial tiles that nobody needs any more."""
+        """Make the checkpoint of a written plan the present one, and drop partial tiles that nobody needs any more."""
         self._place.replace(CHECKPOINT, new.note)
         self._drop_superseded(before, new)
 
     # ------------------------------------------------------------------------
 
-    def _bundles(self, leaves: Sequence[bytes], at: Checkpoint) -> list[tuple[Tile, bytes]]:
-        first, kept = divmod(at.size, WIDTH)
-        row = [*self._load(tile_at(None, first, at.size), at), *leaves] if kept else list(leaves)
-        pieces = [row[begin : begin + WIDTH] for begin in range(0, len(row), WIDTH)]
-        return [(Tile(None, first + number, len(piece)), encode_bundle(piece)) for number, piece in enumerate(pieces)]
-
     def _drop_superseded(self, before: Checkpoint, new: Checkpoint) -> None:
-        """Delete the partial tiles that are older than the checkpoint before this one.
+        """Delete the partial tiles that are full by now, or older than the checkpoint before this one.
 
         That one's stay, for readers that hold it; a reader that is slower still finds wider ones. Failing
         is no harm: what stays is never read, and goes with a later commit.
         """
-        old = before.size
-        level: int | None
-        for level in (None, *range(new.size.bit_length() // HEIGHT + 1)):
-            total = width_at(level or 0, old)
-            if total == 0 or total == width_at(level or 0, new.size):
+        for level in (None, *range(HEIGHT)):
+            total, grown = width_at(level or 0, before.size), width_at(level or 0, new.size)
+            if total in (0, grown):
                 break
-            tile = tile_at(level, (total - 1) // WIDTH, old)
-            folder = f"{FOLDER}/{tile.folder}"
+            tile = tile_at(level, (total - 1) // WIDTH, before.size)
+            needed = WIDTH if grown >= (tile.index + 1) * WIDTH else tile.width
             try:
-                for info in list(self._place.list(folder)):
+                for info in list(self._place.list(f"{FOLDER}/{tile.folder}")):
                     width = info.name.rpartition("/")[2]
-                    if width.isdecimal() and int(width) < tile.width:
+                    if width.isdecimal() and int(width) < needed:
                         self._place.delete(info.name)
-            except (BackendError, ConflictError, NotFoundError):
+            except LinError:
                 return
 
     def _frontier(self, at: Checkpoint, subtree: _Subtrees) -> merkle.Frontier:
@@ -269,9 +291,6 @@ class Log:
                 hint="`lin verify` names the damaged files; restore them from a copy.",
             )
         return frontier
-
-    def _subtrees(self, at: Checkpoint) -> _Subtrees:
-        return _Subtrees(self, at)
 
     def _load(self, wanted: Tile, at: Checkpoint) -> tuple[bytes, ...]:
         """Read a tile or bundle as it is at a checkpoint, from a wider one where a writer has replaced it."""
@@ -317,6 +336,11 @@ class _Subtrees:
         row, height = divmod(level, HEIGHT)
         tile, offset = divmod(index << height, WIDTH)
         return merkle.full_root(self.tile(row, tile)[offset : offset + (1 << height)])
+
+
+def _pieces(row: Sequence[T]) -> Iterator[Sequence[T]]:
+    for begin in range(0, len(row), WIDTH):
+        yield row[begin : begin + WIDTH]
 
 
 def commit_name(size: int) -> str:

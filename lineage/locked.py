@@ -1,0 +1,124 @@
+"""Commit under a file lock: for repositories in a local folder.
+
+Whoever holds the lock commits its own requests and all that wait, with one set of syncs: group commit between
+threads and processes. The lock belongs to an open file, so the system frees it when a process dies, and the
+next one goes on from whatever the log then holds.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from itertools import islice
+from pathlib import Path
+
+from lin.errors import LinError
+from lin.store.faults import os_errors
+
+from .admitting import OpenAdmission, Request, select
+from .log import Log
+from .note import Signer
+from .waiting import WaitingRoom
+
+LOCK_FILE = "log.lock"
+QUEUE_FOLDER = "queue"
+
+_AT_ONCE = 1000
+"""Requests of others in one commit, so that nobody's answer waits for a never-ending queue."""
+
+
+class LockedCommits:
+    """Commit requests to a log whose writers share a lock file."""
+
+    def __init__(
+        self,
+        log: Log,
+        key: Callable[[], Signer],
+        open_admission: OpenAdmission,
+        committed: Callable[[], None],
+        folder: Path,
+    ) -> None:
+        self._log = log
+        self._key = key
+        self._open_admission = open_admission
+        self._committed = committed
+        self._lock_file = folder / LOCK_FILE
+        self._room = WaitingRoom(folder / QUEUE_FOLDER)
+
+    def commit(self, requests: Sequence[Request]) -> None:
+        """Settle every request, now or by another process that holds the lock.
+
+        Raises:
+            LinError: The log could not be written to; requests that are not settled are not known to be in it.
+        """
+        key = self._key()
+        with self._lock() as lock:
+            if lock.acquired():
+                self._lead(requests, key)
+                return
+            tickets: list[tuple[str, Request]] = []
+            try:
+                for request in requests:
+                    tickets.append((self._room.leave(request), request))  # noqa: PERF401 - each counts at once
+                lock.wait()
+                for ticket, request in tickets:
+                    self._room.collect(ticket, request)
+            finally:
+                for ticket, _ in tickets:
+                    with suppress(LinError):
+                        self._room.withdraw(ticket)
+            unsettled = [request for request in requests if not request.settled]
+            if unsettled:
+                self._lead(unsettled, key)
+
+    def _lead(self, own: Sequence[Request], key: Signer) -> None:
+        waiting = list(islice(self._room.waiting(), _AT_ONCE))
+        requests = [*own, *(request for _, request in waiting)]
+        admitted, leaves = select(requests, self._open_admission)
+        if leaves:
+            self._log.extend(leaves, key)
+        for request in admitted:
+            request.settle()
+        for ticket, request in waiting:
+            # An answer that can't be written is no loss: its owner asks again, and the same event is one event.
+            with suppress(LinError):
+                self._room.answer(ticket, request.error)
+        if leaves:
+            # The events are durable; what follows them may follow later.
+            with suppress(LinError):
+                self._committed()
+
+    @contextmanager
+    def _lock(self) -> Iterator[_Lock]:
+        with os_errors("lock", self._lock_file):
+            self._lock_file.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self._lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            yield _Lock(descriptor, self._lock_file)
+        finally:
+            # Closing alone would not do: a child forked meanwhile shares the lock.
+            with suppress(OSError):
+                fcntl.flock(descriptor, fcntl.LOCK_UN)
+            os.close(descriptor)
+
+
+class _Lock:
+    def __init__(self, descriptor: int, path: Path) -> None:
+        self._descriptor = descriptor
+        self._path = path
+
+    def acquired(self) -> bool:
+        """Take the lock if nobody has it."""
+        with os_errors("lock", self._path):
+            try:
+                fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+        return True
+
+    def wait(self) -> None:
+        """Take the lock once it is free."""
+        with os_errors("lock", self._path):
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX)
