@@ -28,6 +28,11 @@ def named_id(kind: str, name: str) -> NodeId:
     return sha256(b"lin " + kind.encode() + b"\0" + name.encode()).digest()
 
 
+def ascii_lower(text: str) -> str:
+    """Return the text with A to Z in lower case, and nothing else changed: how `Graph.find` compares."""
+    return text.encode("utf-8", "surrogatepass").lower().decode("utf-8", "surrogatepass")
+
+
 class NodeKind(IntEnum):
     """What a node stands for; the numbers are stored, so they never change."""
 
@@ -275,7 +280,7 @@ class Graph(Protocol):
         Args:
             kinds: Any of these; all but `UNSEEN` when empty.
             name: Exactly this name.
-            text: The name holds this text, in any case (as `str.casefold` sees it for ASCII letters).
+            text: The name holds this text, A to Z in either case (`ascii_lower`).
             prefix: The id starts with these hex digits (of any number, also odd; of either case). Nothing
                 matches what is not hexadecimal.
             newest_first: Reverse the order.
