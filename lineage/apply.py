@@ -1,0 +1,124 @@
+"""What each statement contributes to the graph: a pure function from an event to nodes and edges.
+
+A contribution depends on its event alone, never on what the graph holds. What an event says of something
+that another event makes is kept in a facet of its own and claims neither kind nor time: so an artifact that
+a forged `run.finished` names stays an artifact, and a run is `UNSEEN` until its start has come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Any
+
+from .events import (
+    AliasMoved,
+    ArtifactRecorded,
+    EvaluationRecorded,
+    Event,
+    EventId,
+    KeyChanged,
+    RunFinished,
+    RunStarted,
+    RunUsed,
+    Statement,
+    Tombstone,
+)
+from .graph import Batch, Edge, EdgeKind, Node, NodeId, NodeKind, named_id
+from .union import canonical, combine
+
+__all__ = ["alias_name", "combine", "contribution", "experiment_id"]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_TICK = timedelta(microseconds=1)
+
+
+def experiment_id(name: str) -> NodeId:
+    """Return the id of the experiment of this name."""
+    return named_id("experiment", name)
+
+
+def alias_name(name: str, alias: str) -> str:
+    """Return the name of an alias's nodes: `churn@prod`."""
+    return f"{name}@{alias}"
+
+
+def contribution(event: Event, event_id: EventId, position: int) -> Batch:
+    """Return what an event adds to the graph.
+
+    Args:
+        event: As read from the log: its numbers are those that its canonical JSON reads back as.
+        event_id: Its id.
+        position: Its index in the log.
+    """
+    facet = {**event.body(), "actor": event.actor, "at": event.at, "event": str(event_id)}
+    created = (datetime.fromisoformat(event.at) - _EPOCH) // _TICK
+    nodes: list[Node] = []
+    edges: list[Edge] = []
+    for item in _say(event.statement, event_id.value, created, facet):
+        (nodes if isinstance(item, Node) else edges).append(item)  # type: ignore[arg-type]
+    return Batch(nodes, edges, ((event_id.value, position),))
+
+
+def _say(  # noqa: C901 - one branch a statement, and none of them nests
+    statement: Statement, this: NodeId, created: int, facet: dict[str, Any]
+) -> Iterator[Node | Edge]:
+    match statement:
+        case ArtifactRecorded():
+            yield from _artifact(statement, this, created, facet)
+        case RunStarted():
+            yield Node(this, NodeKind.RUN, statement.name, created, {"started": facet})
+            yield from _experiment(statement.experiment, this, created)
+        case RunUsed(run=run, uses=uses):
+            for use in uses:
+                yield Edge(use.artifact.value, EdgeKind.used(use.role), run.value, _notes(use.path, use.evidence))
+        case RunFinished(run=run):
+            yield Node(run.value, NodeKind.UNSEEN, facets={"finished": facet})
+        case EvaluationRecorded(model=model, dataset=dataset, run=run):
+            yield Node(this, NodeKind.EVALUATION, None, created, {"evaluation": facet})
+            yield Edge(model.value, EdgeKind.EVALUATED, this)
+            yield Edge(dataset.value, EdgeKind.EVALUATED_ON, this)
+            yield Edge(run.value, EdgeKind.EVALUATED_BY, this)
+        case AliasMoved(name=name, alias=alias, artifact=artifact, previous=previous):
+            yield Node(this, NodeKind.ALIAS, alias_name(name, alias), created, {"alias": facet})
+            if artifact is not None:
+                yield Edge(artifact.value, EdgeKind.ALIASED, this)
+            for older in previous:
+                yield Edge(older.value, EdgeKind.REPLACED, this)
+        case Tombstone(digest=digest):
+            yield Node(digest.value, NodeKind.CONTENT, facets={"erased": facet})
+        case KeyChanged():
+            yield from _key(statement, created, facet)
+
+
+def _artifact(statement: ArtifactRecorded, this: NodeId, created: int, facet: dict[str, Any]) -> Iterator[Node | Edge]:
+    yield Node(this, NodeKind.of(statement.kind), statement.name, created, {"artifact": facet})
+    yield Node(statement.digest.value, NodeKind.CONTENT, None, created)
+    yield Edge(statement.digest.value, EdgeKind.HAS_CONTENT, this)
+    if statement.run is not None:
+        yield Edge(statement.run.value, EdgeKind.GENERATED, this, _notes(statement.path, statement.evidence))
+    if statement.experiment is not None:
+        yield from _experiment(statement.experiment, this, created)
+
+
+def _experiment(name: str, member: NodeId, created: int) -> Iterator[Node | Edge]:
+    experiment = experiment_id(name)
+    yield Node(experiment, NodeKind.EXPERIMENT, name, created)
+    yield Edge(member, EdgeKind.IN_EXPERIMENT, experiment)
+
+
+def _key(statement: KeyChanged, created: int, facet: dict[str, Any]) -> Iterator[Node]:
+    try:
+        actor = sha256(bytes.fromhex(statement.key)).digest()
+    except ValueError:
+        return  # nobody can sign with it, so there is no actor to speak of
+    if statement.action == "add":
+        yield Node(actor, NodeKind.ACTOR, None, created, {"added": facet})
+    elif statement.action == "revoke":
+        yield Node(actor, NodeKind.ACTOR, facets={"revoked": facet})
+
+
+def _notes(path: str | None, evidence: str | None) -> tuple[str, ...]:
+    note = {name: str(value) for name, value in (("path", path), ("evidence", evidence)) if value is not None}
+    return (canonical(note),) if note else ()
