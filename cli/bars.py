@@ -1,0 +1,89 @@
+"""Show how far a long task has come: on a terminal only, and only once it takes long enough to be wondered about."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from .text import plain, shorten
+
+if TYPE_CHECKING:  # rich takes longer to import than most tasks take
+    from rich.progress import Progress, TaskID
+
+PATIENCE = 0.3
+"""Seconds before a bar appears."""
+_LABEL = 32
+
+
+class Bar:
+    """One task's bar, drawn on standard error; called by the use case with how much is done."""
+
+    def __init__(self, label: str) -> None:
+        self._label = shorten(plain(label), _LABEL)
+        self._began: float | None = None
+        self._drawn: tuple[Progress, TaskID] | None = None
+        self._lock = threading.Lock()
+
+    def __call__(self, done: int, total: int | None, files_done: int, files_total: int | None, /) -> None:
+        """Take bytes done and in all, files (or events) done and in all."""
+        with self._lock:
+            if total is not None and done >= total and (files_total is None or files_done >= files_total):
+                self._stop()  # what comes next, such as the command of `lin run`, has the terminal to itself
+                return
+            if self._began is None:
+                self._began = time.monotonic()
+            if self._drawn is None and time.monotonic() - self._began >= PATIENCE:
+                self._drawn = _start(self._label)
+            if self._drawn is not None:
+                progress, task = self._drawn
+                files = "" if files_total in (None, 1) else f"{files_done:,} of {files_total:,}"
+                # A task without bytes, such as replaying a log, counts its events.
+                count, of = (done, total) if total != 0 else (files_done, files_total)
+                progress.update(task, completed=count, total=of, files=files)
+
+    def close(self) -> None:
+        """Take the bar away."""
+        with self._lock:
+            self._stop()
+
+    def _stop(self) -> None:
+        if self._drawn is not None:
+            self._drawn[0].stop()
+        self._drawn = self._began = None
+
+
+@contextmanager
+def bar(label: str) -> Iterator[Bar | None]:
+    """Give a task a bar, or None where standard error is no terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    shown = Bar(label)
+    try:
+        yield shown
+    finally:
+        shown.close()
+
+
+def _start(label: str) -> tuple[Progress, TaskID]:
+    from rich.console import Console  # noqa: PLC0415 - see PATIENCE
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+
+    progress = Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        DownloadColumn(binary_units=True),
+        TextColumn("{task.fields[files]}", markup=False),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    )
+    task = progress.add_task(label, total=None, files="")
+    progress.start()
+    return progress, task

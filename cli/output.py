@@ -1,0 +1,114 @@
+"""Write answers to standard output: text or one JSON document, and a closed pipe is no error.
+
+Everything a verb prints goes through here. When the reader of a pipe has gone, what is left is written to
+nowhere, so that a verb's exit status does not depend on how much of its answer was read.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from lin.errors import BackendError
+
+from .text import drawable
+
+_STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "blue": "34", "magenta": "35"}
+
+
+def prepare() -> None:
+    """Make standard output and error able to take any text, whatever the user's locale; closed ones lead nowhere."""
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 - lives as long as the process
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 - lives as long as the process
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure:
+            reconfigure(errors="backslashreplace")
+
+
+def say(text: str = "") -> bool:
+    """Print a line; False when nobody reads any more."""
+    return _write(lambda: sys.stdout.write(drawable(text) + "\n"))
+
+
+def emit(data: bytes) -> bool:
+    """Write bytes as they are; False when nobody reads any more."""
+
+    def write() -> None:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data)
+
+    return _write(write)
+
+
+def flush() -> None:
+    """Bring out what was printed, while its failure can still be reported."""
+    _write(sys.stdout.flush)
+
+
+def document(value: Any) -> None:
+    """Print one JSON document; ASCII only, so that names in it cannot act on a terminal either."""
+    say(json.dumps(value, indent=2, ensure_ascii=True))
+
+
+def documents(values: Iterable[Any]) -> None:
+    """Print one JSON array whose items are made while it is written."""
+    say("[")
+    before = ""
+    for item in values:
+        if not say(before + json.dumps(item, ensure_ascii=True)):
+            return
+        before = ","
+    say("]")
+
+
+def styled(text: str, style: str) -> str:
+    """Return a text in a style (`bold`, `dim`, a colour) where standard output is a terminal that wants it."""
+    return f"\x1b[{_STYLES[style]}m{text}\x1b[0m" if text and colourful() else text
+
+
+def colourful() -> bool:
+    """Whether standard output is a terminal whose user has not asked for no colours (https://no-color.org)."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def width() -> int | None:
+    """Return the terminal's columns, or None where the answer goes to a file or pipe and must not be cut."""
+    if not sys.stdout.isatty():
+        return None
+    import shutil  # noqa: PLC0415 - costs time that only terminals are worth
+
+    return shutil.get_terminal_size().columns
+
+
+@contextmanager
+def standard_output_kept() -> Iterator[None]:
+    """Send what this process and its children print to standard error, so that stdout holds only our answer."""
+    flush()
+    kept = os.dup(1)
+    try:
+        os.dup2(2, 1)
+        yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
+def _write(action: Any) -> bool:
+    try:
+        action()
+    except BrokenPipeError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 1)
+        os.close(nowhere)
+        return False
+    except OSError as error:
+        raise BackendError(f"cannot write to standard output: {error.strerror}") from error
+    return True

@@ -1,0 +1,161 @@
+"""`lin init`, `verify`, `checkpoint`, `index` and `doctor`: the repository itself."""
+
+from __future__ import annotations
+
+import click
+
+from lin.records import IndexStatus
+
+from . import output, table
+from .bars import bar
+from .completing import artifacts
+from .session import Session, json_option
+from .table import Column
+from .text import number, plain, size
+from .verbs import Verb, VerbGroup
+
+INIT_EXAMPLES = """
+lin init
+lin init /data/lineage
+lin init s3://bucket/lineage
+"""
+VERIFY_EXAMPLES = """
+lin verify
+lin verify churn@prod
+"""
+CHECKPOINT_EXAMPLES = """
+lin checkpoint
+lin checkpoint --key > lin.vkey
+"""
+INDEX_EXAMPLES = """
+lin index status
+lin index rebuild
+"""
+_LEVELS = {"ok": "green", "warning": "yellow", "error": "red"}
+
+
+@click.command(cls=Verb, epilog=INIT_EXAMPLES)
+@click.argument("path", metavar="[PATH]", required=False, type=click.Path())
+@json_option
+@click.pass_obj
+def init(session: Session, path: str | None) -> None:
+    """Make a repository in a folder or bucket.
+
+    Here by default. Commands in that folder, and in those below it, find it by themselves; where there is none, they
+    use your own, which needs no making.
+    """
+    with session.new_repository(path) as repository:
+        if session.json:
+            made = {"type": "repository", "url": repository.url, "id": repository.id, "format": repository.format}
+            output.document(made)
+        else:
+            output.say(f"made a repository at {plain(repository.url)}")
+
+
+@click.command(cls=Verb, epilog=VERIFY_EXAMPLES)
+@click.argument("ref", metavar="[REF]", required=False, shell_complete=artifacts)
+@json_option
+@click.pass_obj
+def verify(session: Session, ref: str | None) -> int:
+    """Check the log's signatures and every stored byte.
+
+    The checkpoint, the tiles that it implies, every signature, and every blob that an event names, read and
+    compared with its digest. With REF: only that artifact's bytes, and the log. The exit status is 1 when
+    something is wrong.
+    """
+    with session.repository() as repository, bar("verify") as progress:
+        report = repository.verify(ref, progress=progress)
+    if session.json:
+        output.document({**report.to_json(), "ok": report.ok})
+        return 0 if report.ok else 1
+    read = f"{number(report.events, 'event')}, {number(report.blobs, 'blob')}, {size(report.bytes)} read"
+    erased = f", {number(len(report.erased), 'blob')} erased on purpose" if report.erased else ""
+    if report.ok:
+        output.say(f"{output.styled('ok', 'green')}: {read}{erased}")
+        return 0
+    for finding in report.findings:
+        output.say(f"{output.styled(plain(finding.kind), 'red')}  {plain(finding.subject)}  {plain(finding.message)}")
+    output.say(f"{number(len(report.findings), 'finding')}: {read}{erased}")
+    return 1
+
+
+@click.command(cls=Verb, epilog=CHECKPOINT_EXAMPLES)
+@click.option("--key", is_flag=True, help="Print the log's verifier key instead.")
+@json_option
+@click.pass_obj
+def checkpoint(session: Session, key: bool) -> None:
+    """Print the log's signed checkpoint.
+
+    A C2SP signed note: with it and the key, programs that know tlog-tiles can check the log without lin. Keep
+    one elsewhere, and nobody can rewrite what was recorded before it unseen.
+    """
+    with session.repository() as repository:
+        text = repository.log_key() if key else repository.checkpoint()
+    if session.json:
+        output.document({"type": "key" if key else "checkpoint", "text": text})
+    else:
+        output.say(text.rstrip("\n"))
+
+
+@click.group(cls=VerbGroup, epilog=INDEX_EXAMPLES, invoke_without_command=True)
+@click.pass_context
+def index(context: click.Context) -> None:
+    """Look at the index, or make it again from the log.
+
+    The index holds nothing that the log does not: it can be deleted at any time. Without a subcommand it tells its
+    status.
+    """
+    if context.invoked_subcommand is None:
+        context.invoke(status)
+
+
+@index.command(cls=Verb, epilog="\nlin index status --json\n")
+@json_option
+@click.pass_obj
+def status(session: Session) -> None:
+    """Say how far each index has followed the log."""
+    with session.repository() as repository:
+        found = repository.index_status()
+    if session.json:
+        output.document([each.to_json() for each in found])
+    else:
+        _indexes(list(found))
+
+
+@index.command(cls=Verb, epilog="\nlin index rebuild\n")
+@json_option
+@click.pass_obj
+def rebuild(session: Session) -> None:
+    """Delete the index and make it again from the log."""
+    with session.repository() as repository, bar("index") as progress:
+        found = repository.rebuild_index(progress=progress)
+    if session.json:
+        output.document(found.to_json())
+    else:
+        _indexes([found])
+
+
+@click.command(cls=Verb, epilog="\nlin doctor\nlin --repo /data/lineage doctor --json\n")
+@json_option
+@click.pass_obj
+def doctor(session: Session) -> int:
+    """Look for common trouble and say what to do.
+
+    The exit status is 1 when something is wrong; what is only worth knowing is a warning.
+    """
+    with session.repository() as repository:
+        advice = repository.doctor()
+    if session.json:
+        output.document([each.to_json() for each in advice])
+    else:
+        for each in advice:
+            level = output.styled(each.level.ljust(7), _LEVELS.get(each.level, "bold"))
+            output.say(f"{level}  {plain(each.subject)}: {plain(each.message)}")
+            if each.hint:
+                output.say(f"         {plain(each.hint)}")
+    return 1 if any(each.level == "error" for each in advice) else 0
+
+
+def _indexes(found: list[IndexStatus]) -> None:
+    layout = [Column("engine"), Column("events", right=True), Column("behind", right=True), Column("location")]
+    table.show(layout, [(each.engine, each.events, each.behind, each.location) for each in found])
