@@ -1,0 +1,174 @@
+"""Check what the leaves of a log say: form, signatures, repeats, and references between events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lin.errors import CorruptLogError, LinError, UnsupportedFormatError
+from lin.store.digest import Digest
+
+from .envelope import SignedEvent, parse, verify
+from .events import (
+    AliasMoved,
+    ArtifactRecorded,
+    EvaluationRecorded,
+    EventId,
+    KeyChanged,
+    RunFinished,
+    RunStarted,
+    RunUsed,
+    Statement,
+    Tombstone,
+)
+from .findings import Finding, Problem
+from .keys import actor_id
+from .words import Shape
+
+
+class Actors:
+    """Know who may sign, as the `key` events so far say.
+
+    An actor may introduce itself, or be introduced by another one. A revoked key stays revoked.
+    """
+
+    def __init__(self) -> None:
+        self._keys: dict[str, bytes] = {}
+        self._revoked: set[str] = set()
+
+    def check(self, signed: SignedEvent) -> None:
+        """Verify an event's signature, and learn from it if it is a `key` event.
+
+        Raises:
+            CorruptLogError: The signature is wrong, or its actor is unknown or revoked.
+        """
+        actor, statement = signed.event.actor, signed.event.statement
+        public = self._keys.get(actor)
+        if isinstance(statement, KeyChanged) and statement.action == "add" and public is None:
+            own = bytes.fromhex(statement.key)
+            public = own if actor_id(own) == actor else None
+        if actor in self._revoked:
+            raise CorruptLogError(f"the key of actor {actor[:12]} was revoked before")
+        if public is None:
+            raise CorruptLogError(f"no event before introduces the key of actor {actor[:12]}")
+        verify(signed, public)
+        if isinstance(statement, KeyChanged):
+            changed = bytes.fromhex(statement.key)
+            if statement.action == "add":
+                self._keys.setdefault(actor_id(changed), changed)
+            else:
+                self._revoked.add(actor_id(changed))
+
+
+class EventChecks:
+    """Check leaves one after the other, and note what is wrong with them."""
+
+    def __init__(self, findings: list[Finding]) -> None:
+        self._findings = findings
+        self._actors = Actors()
+        self._made: dict[bytes, str] = {}
+        self._wanted: dict[tuple[bytes, str], str] = {}
+        self._complete = True
+        self.content: dict[Digest, Shape] = {}
+        self.erased: set[Digest] = set()
+
+    def check(self, position: int, leaf: bytes) -> None:
+        """Check the leaf at a position."""
+        try:
+            signed = parse(leaf)
+        except UnsupportedFormatError as error:
+            self._complete = False
+            self._add(Problem.UNKNOWN, f"event {position}", error.message)
+            return
+        except LinError as error:
+            self._complete = False
+            self._add(Problem.LEAF, f"event {position}", error.message)
+            return
+        name = f"event {position} ({signed.id.short})"
+        try:
+            self._actors.check(signed)
+        except CorruptLogError as error:
+            self._add(Problem.SIGNATURE, name, error.message)
+        if signed.id.value in self._made:
+            self._add(Problem.DUPLICATE, name, f"event {signed.id.short} is in the log twice")
+            return
+        self._refer(name, signed)
+
+    def skip(self, count: int) -> None:
+        """Take note of leaves that could not be read."""
+        if count:
+            self._complete = False
+
+    def finish(self) -> None:
+        """Note the references that nothing in the log answers."""
+        if not self._complete:
+            return  # what they name may be in a leaf that could not be read, which is a finding by itself
+        for (target, kind), name in self._wanted.items():
+            self._add(Problem.REFERENCE, name, f"it names the {kind} {EventId(target).short}, which no event made")
+
+    # ------------------------------------------------------------------------
+
+    def _add(self, kind: Problem, name: str, message: str) -> None:
+        self._findings.append(Finding(kind, name, message))
+
+    def _refer(self, name: str, signed: SignedEvent) -> None:
+        kind = _made_by(signed.event.statement)
+        self._made[signed.id.value] = kind
+        for wanted in [key for key in ((signed.id.value, word) for word in _WORDS) if key in self._wanted]:
+            referrer = self._wanted.pop(wanted)
+            if wanted[1] != kind:
+                self._mismatch(referrer, wanted, kind)
+        for target, word in _references(signed.event.statement):
+            made = self._made.get(target.value)
+            if made is None:
+                self._wanted.setdefault((target.value, word), name)
+            elif made != word:
+                self._mismatch(name, (target.value, word), made)
+        self._note_content(signed.event.statement)
+
+    def _mismatch(self, name: str, wanted: tuple[bytes, str], made: str) -> None:
+        short = EventId(wanted[0]).short
+        self._add(Problem.REFERENCE, name, f"it names {short} as one of kind {wanted[1]}, not {made}")
+
+    def _note_content(self, statement: Statement) -> None:
+        if isinstance(statement, Tombstone):
+            self.erased.add(statement.digest)
+        if isinstance(statement, ArtifactRecorded) and self.content.get(statement.digest) is not Shape.TREE:
+            self.content[statement.digest] = statement.shape
+        if isinstance(statement, ArtifactRecorded | RunStarted | RunFinished) and statement.detail is not None:
+            self.content.setdefault(statement.detail, Shape.BLOB)
+
+
+_ARTIFACT, _RUN, _ALIAS, _OTHER = "artifact", "run", "alias", "other"
+_WORDS = (_ARTIFACT, _RUN, _ALIAS)
+
+
+def _made_by(statement: Statement) -> str:
+    if isinstance(statement, ArtifactRecorded):
+        return _ARTIFACT
+    if isinstance(statement, RunStarted):
+        return _RUN
+    return _ALIAS if isinstance(statement, AliasMoved) else _OTHER
+
+
+def _references(statement: Statement) -> Iterator[tuple[EventId, str]]:
+    """Yield what a statement names, and what kind of thing that must be."""
+    match statement:
+        case ArtifactRecorded(run=EventId() as run):
+            yield run, _RUN
+        case RunUsed():
+            yield statement.run, _RUN
+            for use in statement.uses:
+                yield use.artifact, _ARTIFACT
+        case RunFinished():
+            yield statement.run, _RUN
+        case EvaluationRecorded():
+            yield statement.model, _ARTIFACT
+            yield statement.dataset, _ARTIFACT
+            yield statement.run, _RUN
+        case AliasMoved():
+            if statement.artifact is not None:
+                yield statement.artifact, _ARTIFACT
+            for previous in statement.previous:
+                yield previous, _ALIAS
+        case _:
+            pass
