@@ -1,0 +1,292 @@
+"""Admission by the graph: what may enter the log, given what it holds.
+
+The log never forgets, so what is wrong is refused before it is in: events whose signature does not hold, that
+claim what is taken, or that refer to what nobody has said. Nothing here is trusted when the log is read; the
+graph is built from any log, and `lin verify` judges it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from lin.errors import ConflictError, CorruptLogError, InvalidInputError, NotFoundError, PermissionDeniedError
+
+from .apply import alias_name, contribution
+from .envelope import SignedEvent, verify
+from .events import (
+    MAX_USES,
+    AliasMoved,
+    ArtifactRecorded,
+    EvaluationRecorded,
+    EventId,
+    KeyChanged,
+    RunFinished,
+    RunUsed,
+    Statement,
+)
+from .graph import Direction, EdgeKind, Graph, Node, NodeId, NodeKind
+from .keys import actor_id
+from .union import merge, version_of
+from .words import RunStatus
+
+_REPLACED = frozenset({EdgeKind.REPLACED})
+_KEY_DIGITS = 64
+
+
+def alias_heads(graph: Graph, name: str, alias: str) -> Sequence[Node]:
+    """Return the moves at which an alias stands: those that no other move of it replaces.
+
+    Usually one; several after concurrent moves were merged; none where there never was such an alias. A head
+    that points nowhere takes the alias away.
+    """
+    found = graph.find(kinds=[NodeKind.ALIAS], name=alias_name(name, alias))
+    moves = {node.id: node for node in found if _is_of(node, name, alias)}
+    replaced = {edge.source for edge in graph.edges(moves, Direction.DOWN, _REPLACED) if edge.target in moves}
+    return [node for move, node in moves.items() if move not in replaced]
+
+
+class GraphAdmission:
+    """Admit events into the log that `graph` has caught up with: for one commit, while nothing else is admitted."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+        self._pending = _Pending()
+
+    def admit(self, request: Sequence[SignedEvent]) -> Sequence[SignedEvent]:
+        """Return those events of a request that the log does not hold yet; see `Admission.admit`.
+
+        Raises:
+            ConflictError: A version or alias has moved since the submitter looked.
+            NotFoundError: An event refers to what the log does not know.
+            PermissionDeniedError: An event is not signed by a key that may.
+            InvalidInputError: An event contradicts what the log holds.
+        """
+        known = self._graph.events([signed.id.value for signed in request])
+        trial = _Pending()
+        fresh: list[SignedEvent] = []
+        view = _View(self._graph, (self._pending, trial), _references(request))
+        for signed in request:
+            if signed.id.value in known or view.holds(signed.id.value):
+                continue
+            _check_signature(view, signed)
+            _check_statement(view, signed)
+            trial.add(signed)
+            fresh.append(signed)
+        self._pending.update(trial)
+        return fresh
+
+
+@dataclass(slots=True)
+class _Pending:
+    """What admitted events add to the graph, as far as later ones are judged by it."""
+
+    events: set[bytes] = field(default_factory=set)
+    nodes: dict[NodeId, Node] = field(default_factory=dict)
+    versions: dict[str, int] = field(default_factory=dict)
+    heads: dict[tuple[str, str], frozenset[NodeId]] = field(default_factory=dict)
+
+    def add(self, signed: SignedEvent) -> None:
+        self.events.add(signed.id.value)
+        for node in contribution(signed.event, signed.id, 0).nodes:
+            self._add_node(node)
+        if isinstance(signed.event.statement, AliasMoved):
+            self.heads[signed.event.statement.name, signed.event.statement.alias] = frozenset({signed.id.value})
+
+    def update(self, other: _Pending) -> None:
+        self.events |= other.events
+        for node in other.nodes.values():
+            self._add_node(node)
+        self.heads |= other.heads
+
+    def _add_node(self, node: Node) -> None:
+        self.nodes[node.id] = merge(self.nodes.get(node.id, node), node)
+        if node.name is not None and (version := version_of(node)) is not None:
+            self.versions[node.name] = max(version, self.versions.get(node.name, 0))
+
+
+class _View:
+    """The graph as it will be after what is pending."""
+
+    def __init__(self, graph: Graph, pending: Sequence[_Pending], ids: Iterable[NodeId]) -> None:
+        self._graph = graph
+        self._pending = pending
+        self._nodes = graph.get(list(ids))
+
+    def holds(self, event: bytes) -> bool:
+        return any(event in pending.events for pending in self._pending)
+
+    def node(self, wanted: NodeId) -> Node:
+        """Return a node; one that nothing is known of is `UNSEEN`."""
+        node = self._nodes.get(wanted, Node(wanted, NodeKind.UNSEEN))
+        for pending in self._pending:
+            node = merge(node, pending.nodes.get(wanted, node))
+        return node
+
+    def max_version(self, name: str) -> int:
+        return max(self._graph.max_version(name), *(pending.versions.get(name, 0) for pending in self._pending))
+
+    def heads(self, name: str, alias: str) -> frozenset[NodeId]:
+        for pending in reversed(self._pending):
+            if (name, alias) in pending.heads:
+                return pending.heads[name, alias]
+        return frozenset(node.id for node in alias_heads(self._graph, name, alias))
+
+
+def _references(request: Iterable[SignedEvent]) -> Iterator[NodeId]:
+    """Yield the ids of all that a request could refer to, to be read from the graph at once."""
+    for signed in request:
+        yield bytes.fromhex(signed.event.actor)
+        match signed.event.statement:
+            case ArtifactRecorded(run=EventId(run)) | RunFinished(run=EventId(run)):
+                yield run
+            case RunUsed(run=run, uses=uses):
+                yield from (run.value, *(use.artifact.value for use in uses))
+            case EvaluationRecorded(model=model, dataset=dataset, run=run):
+                yield from (model.value, dataset.value, run.value)
+            case AliasMoved(artifact=EventId(artifact)):
+                yield artifact
+            case KeyChanged() as change if _is_key(change.key):
+                yield _actor_of(change.key)
+            case _:
+                pass
+
+
+# ---------------------------------------------------------------------------- signatures
+
+
+def _check_signature(view: _View, signed: SignedEvent) -> None:
+    event = signed.event
+    facets = view.node(bytes.fromhex(event.actor)).facets
+    if "revoked" in facets:
+        raise PermissionDeniedError(f"the key of actor {event.actor[:12]} was revoked")
+    key = facets.get("added", {}).get("key")
+    if key is None:
+        statement = event.statement
+        if not (isinstance(statement, KeyChanged) and _is_key(statement.key)):
+            raise PermissionDeniedError(
+                f"actor {event.actor[:12]} has no key in this repository", hint="Its first event adds its key."
+            )
+        key = statement.key
+    try:
+        verify(signed, bytes.fromhex(key))
+    except CorruptLogError as error:
+        raise PermissionDeniedError(error.message) from error
+
+
+def _check_key(view: _View, statement: KeyChanged, actor: str) -> None:
+    if not _is_key(statement.key):
+        raise InvalidInputError(f"not an Ed25519 key in hex: {statement.key!r}")
+    concerned = _actor_of(statement.key)
+    facets = view.node(concerned).facets
+    if statement.action == "add":
+        if statement.replaces is not None and statement.replaces != actor:
+            raise PermissionDeniedError(f"only actor {statement.replaces[:12]} itself can hand over its key")
+        if "revoked" in facets:
+            raise PermissionDeniedError(f"the key of actor {concerned.hex()[:12]} was revoked")
+        if "added" in facets and concerned.hex() != actor:
+            raise InvalidInputError(f"the key of actor {concerned.hex()[:12]} was added already")
+    elif statement.action == "revoke":
+        if "added" not in facets:
+            raise NotFoundError(f"no key to revoke: actor {concerned.hex()[:12]} is unknown")
+        takes_over = view.node(bytes.fromhex(actor)).facets.get("added", {}).get("replaces")
+        if concerned.hex() not in (actor, takes_over) and facets["added"]["actor"] != actor:
+            raise PermissionDeniedError(
+                f"actor {actor[:12]} can't revoke the key of actor {concerned.hex()[:12]}",
+                hint="Its holder can, who added it, or who took it over.",
+            )
+    else:
+        raise InvalidInputError(f"a key is added or revoked, not {statement.action!r}")
+
+
+def _is_key(text: str) -> bool:
+    return len(text) == _KEY_DIGITS and all(digit in "0123456789abcdef" for digit in text)
+
+
+def _actor_of(key: str) -> NodeId:
+    return bytes.fromhex(actor_id(bytes.fromhex(key)))
+
+
+# ---------------------------------------------------------------------------- statements
+
+
+def _check_statement(view: _View, signed: SignedEvent) -> None:  # noqa: C901 - one branch a statement
+    statement: Statement = signed.event.statement
+    match statement:
+        case ArtifactRecorded():
+            _check_artifact(view, statement)
+        case RunUsed(run=run, uses=uses):
+            _a_run(view, run)
+            if not 0 < len(uses) <= MAX_USES:
+                raise InvalidInputError(f"an event says 1 to {MAX_USES} uses of a run, not {len(uses)}")
+            for use in uses:
+                _an_artifact(view, use.artifact)
+        case RunFinished(run=run, status=status):
+            if "finished" in _a_run(view, run).facets:
+                raise InvalidInputError(f"the run {run.short} has finished already")
+            if status is RunStatus.RUNNING:
+                raise InvalidInputError(f"the run {run.short} can't finish as {status}")
+        case EvaluationRecorded(model=model, dataset=dataset, run=run):
+            node = _an_artifact(view, model)
+            if node.kind is not NodeKind.MODEL:
+                raise InvalidInputError(f"{node.name} ({model.short}) is a {node.kind.word}, not a model to evaluate")
+            _an_artifact(view, dataset)
+            _a_run(view, run)
+        case AliasMoved():
+            _check_alias(view, statement)
+        case KeyChanged():
+            _check_key(view, statement, signed.event.actor)
+        case _:
+            pass  # a run may start, and any bytes may be erased, whatever the graph holds
+
+
+def _check_artifact(view: _View, statement: ArtifactRecorded) -> None:
+    if not statement.name:
+        raise InvalidInputError("an artifact needs a name")
+    if statement.run is not None:
+        _a_run(view, statement.run)
+    following = view.max_version(statement.name) + 1
+    if statement.version != following:
+        raise ConflictError(
+            f"the next version of {statement.name} is {following}, not {statement.version}",
+            hint="Another one was recorded in the meantime: read again.",
+        )
+
+
+def _check_alias(view: _View, statement: AliasMoved) -> None:
+    name = alias_name(statement.name, statement.alias)
+    if not statement.alias:
+        raise InvalidInputError(f"an alias needs a name: {name!r}")
+    heads = view.heads(statement.name, statement.alias)
+    if len(statement.previous) != len(heads) or {move.value for move in statement.previous} != heads:
+        raise ConflictError(f"{name} was moved in the meantime", hint="Read where it stands, then decide.")
+    if statement.artifact is None:
+        if not heads:
+            raise NotFoundError(f"there is no alias {name} to take away")
+        return
+    node = _an_artifact(view, statement.artifact)
+    if node.name != statement.name:
+        raise InvalidInputError(f"{name} can stand for versions of {statement.name} only, not of {node.name}")
+
+
+def _a_run(view: _View, wanted: EventId) -> Node:
+    node = view.node(wanted.value)
+    if node.kind is NodeKind.UNSEEN:
+        raise NotFoundError(f"no run {wanted.short} in this repository")
+    if node.kind is not NodeKind.RUN:
+        raise InvalidInputError(f"{wanted.short} is a {node.kind.word}, not a run")
+    return node
+
+
+def _an_artifact(view: _View, wanted: EventId) -> Node:
+    node = view.node(wanted.value)
+    if node.kind is NodeKind.UNSEEN:
+        raise NotFoundError(f"no artifact {wanted.short} in this repository")
+    if not node.kind.is_artifact:
+        raise InvalidInputError(f"{wanted.short} is a {node.kind.word}, not an artifact")
+    return node
+
+
+def _is_of(node: Node, name: str, alias: str) -> bool:
+    facet = node.facets.get("alias", {})
+    return (facet.get("name"), facet.get("alias")) == (name, alias)

@@ -1,0 +1,176 @@
+"""The index: a graph that follows the log, and proves that it holds exactly what the log holds.
+
+The graph's position carries the Merkle frontier of the leaves it was built from. Every batch is proven
+before it is applied: the frontier that it leads to is that of a log which the signed checkpoint continues.
+Position and rows change in one transaction, so a crash leaves a smaller index that is as true.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from lin.errors import ConflictError, CorruptLogError, DamagedIndexError, InvalidInputError, UnsupportedFormatError
+
+from ._sqlite_file import SCHEMA_VERSION, delete
+from .apply import combine, contribution
+from .checkpoint import Checkpoint
+from .envelope import parse
+from .graph import Batch, Graph, Position
+from .log import Leaf, Log
+from .merkle import Frontier, leaf_digest
+from .sqlite import SqliteGraph
+
+BATCH = 2_048
+"""Events applied at once: enough to make a commit's sync cheap, few enough to show progress."""
+
+FILE_NAME = f"graph-v{SCHEMA_VERSION}.sqlite3"
+"""The index's file in a cache folder; another version of lin has another, and neither disturbs the other."""
+
+Progress = Callable[[int, int], None]
+"""Called with the events applied so far and the log's size."""
+
+_DELIBERATE = "If that was done on purpose, `lin index rebuild` makes the index anew."
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """How far an index is behind its log.
+
+    Attributes:
+        log: Events in the log.
+        index: Events in the index.
+    """
+
+    log: int
+    index: int
+
+    @property
+    def behind(self) -> int:
+        """How many events the index lacks."""
+        return max(0, self.log - self.index)
+
+
+def open_index(path: Path, log: Log, progress: Progress | None = None) -> SqliteGraph:
+    """Open the index at `path`, caught up with the log; one that is damaged or missing is made anew.
+
+    Raises:
+        CorruptLogError: The log does not continue what the index was built from, or is damaged itself.
+    """
+    try:
+        return _opened(path, log, progress)
+    except DamagedIndexError:
+        delete(path)
+        return _opened(path, log, progress)
+
+
+def catch_up(log: Log, graph: Graph, progress: Progress | None = None) -> int:
+    """Apply what the log holds and the graph does not, and return how many events that were.
+
+    Several processes may do so at once on one graph; each event is applied by one of them.
+
+    Raises:
+        CorruptLogError: The log was rolled back or rewritten, or its leaves are not those that its checkpoint
+            signs. Nothing unproven is in the graph.
+        UnsupportedFormatError: The log holds an event that a newer lin wrote.
+        DamagedIndexError: The graph's position makes no sense.
+    """
+    applied = 0
+    while True:
+        # In this order: the log only grows, so a checkpoint read later is never behind the position.
+        position = graph.position()
+        at = log.checkpoint()
+        try:
+            applied += _follow(log, at, graph, position, progress)
+        except ConflictError:
+            continue  # another process was faster: go on from where it came
+        return applied
+
+
+def rebuild(log: Log, graph: Graph, progress: Progress | None = None) -> int:
+    """Empty the graph and build it again from the whole log; return how many events it holds.
+
+    Raises:
+        CorruptLogError: As `catch_up`; the graph is left with what was proven.
+    """
+    graph.clear()
+    catch_up(log, graph, progress)
+    return graph.position().size
+
+
+def lag(log: Log, graph: Graph) -> Lag:
+    """Say how far the graph is behind the log, without catching up."""
+    position = graph.position()
+    return Lag(log.checkpoint().size, position.size)
+
+
+def _opened(path: Path, log: Log, progress: Progress | None) -> SqliteGraph:
+    graph = SqliteGraph(path)
+    try:
+        catch_up(log, graph, progress)
+    except BaseException:
+        graph.close()
+        raise
+    return graph
+
+
+def _follow(log: Log, at: Checkpoint, graph: Graph, position: Position, progress: Progress | None) -> int:
+    try:
+        frontier = Frontier(position.size, position.frontier)
+    except InvalidInputError as error:
+        raise DamagedIndexError(
+            "the index has lost its position in the log", hint="`lin index rebuild` makes it anew."
+        ) from error
+    if position.size >= at.size:
+        _check(log, frontier, at, known=True)
+        return 0
+    leaves = log.read(position.size, at.size, at=at)
+    for some in _batches(leaves):
+        following = frontier.extend(leaf_digest(leaf.data) for leaf in some)
+        if following.size == at.size:
+            if following.root != at.root:
+                _check(log, frontier, at, known=True)  # says so if it is not the new leaves that are wrong
+                raise CorruptLogError(
+                    f"the log's entries {frontier.size} to {at.size - 1} are not those that its checkpoint signs",
+                    hint="`lin verify` names the damaged files; restore them from a copy.",
+                )
+        else:
+            if frontier.size == position.size:
+                _check(log, frontier, at, known=True)
+            _check(log, following, at, known=False)
+        graph.apply(
+            combine(_contribution(leaf) for leaf in some),
+            expected=frontier.size,
+            position=Position(following.size, following.nodes),
+        )
+        frontier = following
+        if progress is not None:
+            progress(frontier.size, at.size)
+    return at.size - position.size
+
+
+def _check(log: Log, frontier: Frontier, at: Checkpoint, *, known: bool) -> None:
+    """Prove that the log at this checkpoint begins with the leaves of this frontier."""
+    try:
+        log.check_follows(frontier.size, frontier.root, at=at)
+    except CorruptLogError as error:
+        if known:
+            raise CorruptLogError(error.message, hint=f"{error.hint} {_DELIBERATE}".strip()) from error
+        raise
+
+
+def _batches(leaves: Iterator[Leaf]) -> Iterator[list[Leaf]]:
+    while some := list(islice(leaves, BATCH)):
+        yield some
+
+
+def _contribution(leaf: Leaf) -> Batch:
+    try:
+        signed = parse(leaf.data)
+    except UnsupportedFormatError:
+        raise
+    except InvalidInputError as error:
+        raise CorruptLogError(f"entry {leaf.position} of the log is no event: {error.message}") from error
+    return contribution(signed.event, signed.id, leaf.position)
