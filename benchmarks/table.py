@@ -1,0 +1,38 @@
+"""Print rows as a table that is Markdown as well."""
+
+from __future__ import annotations
+
+from .measuring import Row
+
+HEAD = f"| {'':<32} | {'median':>9} | {'min … max':>21} | {'ratio':>7} | {'peak RSS':>9} |"
+RULE = f"| :{'-' * 31} | {'-' * 8}: | {'-' * 20}: | {'-' * 6}: | {'-' * 8}: |"
+
+
+def seconds(value: float) -> str:
+    """Write a duration with three figures."""
+    if value < 1e-3:
+        return f"{value * 1e6:.0f} µs"
+    if value < 1:
+        return f"{value * 1e3:.3g} ms" if value < 0.1 else f"{value * 1e3:.0f} ms"
+    return f"{value:.2f} s"
+
+
+def size(value: int | None) -> str:
+    """Write a number of bytes in MiB."""
+    return "" if value is None else f"{value / 2**20:,.0f} MiB"
+
+
+def line(row: Row) -> str:
+    """Return a row's line."""
+    spread = f"{seconds(row.least)} … {seconds(row.most)}"
+    ratio = f"{row.ratio:.2f}x"
+    text = f"| {row.contender:<32} | {seconds(row.median):>9} | {spread:>21} | {ratio:>7} | {size(row.peak):>9} |"
+    if row.goal is not None:
+        verdict = "met" if row.median < row.goal else "MISSED"
+        text += f" goal: under {seconds(row.goal)}: {verdict}"
+    return text
+
+
+def show(rows: list[Row]) -> str:
+    """Return a scenario's part of the table, under its title."""
+    return "\n".join([f"\n**{rows[0].scenario}**\n", HEAD, RULE, *map(line, rows)])
