@@ -44,7 +44,7 @@ class TreeEntry:
         name: One part of a path.
         mode: What it is.
         digest: Of its bytes; of a link, of the blob that holds the target's UTF-8 text; of a folder, of its tree.
-        size: In bytes, of what the digest names; of a folder, the sum of the sizes of what is in it.
+        size: In bytes, of what the digest names; of a folder, the sum of all files below it.
     """
 
     name: str
@@ -122,8 +122,8 @@ def parse_tree(data: bytes) -> tuple[TreeEntry, ...]:
 
 
 def total_size(entries: Iterable[TreeEntry]) -> int:
-    """Return the size of a folder: what the files and links in it add up to, those further below included."""
-    return sum(entry.size for entry in entries)
+    """Return the size of a folder: the sum of its files, those further below included; links count nothing."""
+    return sum(entry.size for entry in entries if entry.mode is not Mode.LINK)
 
 
 def check_link(depth: int, target: str) -> bytes:

@@ -1,0 +1,212 @@
+"""Put files and folders of this machine into a store.
+
+A folder becomes one tree for each directory in it, the innermost first, so that equal sub-folders are kept
+once. Getting them back is `restore.py`, looking into them `walk.py`; their functions are offered here too.
+"""
+
+# Paths are text here: making a Path costs more than the call it is for, in loops over many files.
+# ruff: noqa: PTH116
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from lin.errors import ConflictError, NotFoundError
+
+from .blobs import BlobStore
+from .digest import Digest
+from .faults import os_errors
+from .parallel import for_each
+from .progress import Progress, Tally
+from .pump import Reader, pump
+from .restore import get_path
+from .scan import Found, FoundFile, Ignore, kind_of, scan, shown, vanished
+from .statcache import StatCache
+from .tree import Mode, TreeEntry, encode_tree, total_size
+from .walk import find_entry, read_tree, walk_tree
+
+__all__ = ["Stored", "digest_path", "find_entry", "get_path", "put_path", "read_tree", "walk_tree"]
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Say what a path became.
+
+    Attributes:
+        digest: Of the bytes of a file, or of the tree of a folder.
+        shape: `blob` or `tree`.
+        size: Bytes of content; for a tree, of all files below it.
+        files: How many files; 1 for a blob. Links and folders are not counted.
+    """
+
+    digest: Digest
+    shape: str
+    size: int
+    files: int
+
+
+class _Sink(Protocol):
+    """Where content goes: a batch of a store, or nowhere when only the digest is wanted."""
+
+    def put_stream(self, reader: Reader, advance: Callable[[int], None] | None = None) -> tuple[Digest, int]: ...
+    def put_bytes(self, data: bytes) -> Digest: ...
+    def has(self, digest: Digest, size: int) -> bool: ...
+
+
+class _Nowhere:
+    def put_stream(self, reader: Reader, advance: Callable[[int], None] | None = None) -> tuple[Digest, int]:
+        return pump(reader, None, advance)
+
+    def put_bytes(self, data: bytes) -> Digest:
+        return Digest.of(data)
+
+    def has(self, digest: Digest, size: int) -> bool:  # noqa: ARG002 - nothing is kept, so nothing can be missing
+        return True
+
+
+def put_path(
+    store: BlobStore,
+    path: Path | str,
+    progress: Progress | None = None,
+    ignore: Ignore | None = None,
+    cache: StatCache | None = None,
+) -> Stored:
+    """Keep a file or folder; everything is durable when this returns.
+
+    A path that is itself a symbolic link stands for what it points to; links within a folder are kept as links.
+
+    Args:
+        store: Where to keep it.
+        path: What to keep.
+        progress: Told how far it is, with totals.
+        ignore: Tells what to leave out of a folder.
+        cache: Answers for files that have not changed since they were last put; the blob must still be there.
+
+    Raises:
+        NotFoundError: There is nothing at the path.
+        InvalidInputError: There is a socket, pipe, device or dangling link.
+        UnsafePathError: A name is not UTF-8, or a link points out of the folder.
+        PermissionDeniedError: A file or folder cannot be read.
+        ConflictError: A file changed while it was read.
+    """
+    with store.writer() as writer:
+        work = _Put(writer, store.place.workers, progress, cache)
+        stored = work.path(os.fspath(path), ignore)
+    work.remember()
+    return stored
+
+
+def digest_path(
+    path: Path | str,
+    progress: Progress | None = None,
+    ignore: Ignore | None = None,
+    cache: StatCache | None = None,
+) -> Stored:
+    """Return what `put_path` would, keeping nothing; arguments and errors as there."""
+    work = _Put(_Nowhere(), 1, progress, cache)
+    stored = work.path(os.fspath(path), ignore)
+    work.remember()
+    return stored
+
+
+class _Put:
+    """One put on its way."""
+
+    def __init__(self, sink: _Sink, workers: int, progress: Progress | None, cache: StatCache | None) -> None:
+        self._sink = sink
+        self._workers = workers
+        self._progress = progress
+        self._cache = cache
+        self._learned: list[tuple[str, os.stat_result, Digest]] = []
+
+    def path(self, path: str, ignore: Ignore | None) -> Stored:
+        """Put a file or folder."""
+        if kind_of(path) == "folder":
+            return self._folder(scan(path, ignore))
+        path = os.path.realpath(path)
+        with os_errors("look at", shown(path)):
+            status = os.stat(path)
+        tally = Tally(self._progress, bytes_total=status.st_size, files_total=1)
+        entry = self._file(FoundFile("", path, status), tally)
+        tally.finish()
+        return Stored(entry.digest, "blob", entry.size, 1)
+
+    def remember(self) -> None:
+        """Tell the cache what was learned, now that it is durable."""
+        if self._cache is not None:
+            self._cache.remember(self._learned)
+
+    def _folder(self, found: Found) -> Stored:
+        tally = Tally(
+            self._progress, bytes_total=sum(file.status.st_size for file in found.files), files_total=len(found.files)
+        )
+        inside: dict[str, list[TreeEntry]] = {folder: [] for folder in found.folders}
+
+        def put(file: FoundFile) -> None:
+            entry = self._file(file, tally)
+            inside[file.relative.rpartition("/")[0]].append(entry)  # appending is atomic
+
+        for_each(found.files, put, min(self._workers, len(found.files)))
+        for link in found.links:
+            parent, _, name = link.relative.rpartition("/")
+            inside[parent].append(TreeEntry(name, Mode.LINK, self._sink.put_bytes(link.target), len(link.target)))
+        digest, size = self._trees(found.folders, inside)
+        tally.finish()
+        return Stored(digest, "tree", size, len(found.files))
+
+    def _trees(self, folders: list[str], inside: dict[str, list[TreeEntry]]) -> tuple[Digest, int]:
+        digest, size = Digest.of(b""), 0
+        # Each folder stands after the one it is in, so backwards each is complete when its turn comes.
+        for folder in reversed(folders):
+            entries = inside.pop(folder)
+            digest, size = self._sink.put_bytes(encode_tree(entries)), total_size(entries)
+            if folder:
+                parent, _, name = folder.rpartition("/")
+                inside[parent].append(TreeEntry(name, Mode.FOLDER, digest, size))
+        return digest, size
+
+    def _file(self, file: FoundFile, tally: Tally) -> TreeEntry:
+        name = file.relative.rpartition("/")[2]
+        known = self._cache.find(file.path, file.status) if self._cache is not None else None
+        if known is not None and self._sink.has(known, file.status.st_size):
+            tally.count(file.status.st_size, 1)
+            return TreeEntry(name, _mode(file.status), known, file.status.st_size)
+        with _open(file.path) as reader:
+            before = os.fstat(reader.fileno())
+            digest, size = self._sink.put_stream(reader, tally.add)
+            after = os.fstat(reader.fileno())
+        if _state(before) != _state(after):
+            raise ConflictError(
+                f"{shown(file.path)} changed while it was read", hint="Try again when nothing writes to it."
+            )
+        tally.count(0, 1)
+        if self._cache is not None:
+            self._learned.append((file.path, before, digest))
+        return TreeEntry(name, _mode(before), digest, size)
+
+
+def _open(path: str) -> io.FileIO:
+    try:
+        with os_errors("read", shown(path)):
+            return io.FileIO(path, opener=_without_following)
+    except NotFoundError as error:
+        raise vanished(path) from error
+
+
+def _without_following(path: str, flags: int) -> int:
+    # It was a regular file when it was found: a link or pipe put in its place since is not followed or waited for.
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
+
+
+def _mode(status: os.stat_result) -> Mode:
+    return Mode.EXECUTABLE if status.st_mode & stat.S_IXUSR else Mode.FILE
+
+
+def _state(status: os.stat_result) -> tuple[int, int, int]:
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns
