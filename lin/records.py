@@ -17,7 +17,7 @@ from lin.lineage.words import ArtifactKind, Evidence, Role, RunStatus, Shape
 from lin.store.digest import Digest
 
 
-def to_json(value: Any) -> Any:
+def to_json(value: Any) -> Any:  # noqa: PLR0911 - one line a type
     """Turn a record, or anything made of records, into what `json.dumps` takes."""
     if isinstance(value, Enum):
         return value.value

@@ -7,15 +7,31 @@ exists, and what is acknowledged is in the log.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import json
+import secrets
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Self, TypeVar
 
-from lin.lineage.events import Scalar
-from lin.lineage.graph import Cursor, Direction
-from lin.lineage.words import ArtifactKind, RunStatus
+import rfc8785
+
+from lin.errors import BlobNotFoundError, InvalidInputError, NotFoundError
+from lin.lineage.admission import alias_heads
+from lin.lineage.apply import named_id
+from lin.lineage.events import AliasMoved, ArtifactRecorded, EventId, Scalar, plain_number
+from lin.lineage.graph import ARTIFACT_KINDS, Cursor, Direction, Graph, NodeKind
+from lin.lineage.ledger import Draft, Ledger
+from lin.lineage.words import ArtifactKind, RunStatus, Shape
+from lin.store.blobs import BlobStore
 from lin.store.digest import Digest
+from lin.store.folder import Stored, digest_path, find_entry, get_path, put_path, read_tree, walk_tree
+from lin.store.place import Place
+from lin.store.statcache import StatCache
 
+from . import answers, checking, config, reading, refs
+from ._opening import Opened, create, open_existing
+from .progress import Progress, silent
+from .reading import Found
 from .records import (
     Advice,
     Alias,
@@ -36,30 +52,32 @@ from .records import (
     VerifyReport,
 )
 
-Found = Artifact | Run | Experiment | Evaluation | Content
-"""What a ref can mean."""
+T = TypeVar("T")
 
-
-class Progress(Protocol):
-    """Be told how far a long task has come; totals are None while they are not known."""
-
-    def __call__(self, done: int, total: int | None, files_done: int, files_total: int | None, /) -> None:
-        """Take bytes done and in all, files (or events) done and in all."""
+__all__ = ["Found", "Progress", "Repository"]
 
 
 class Repository:
     """A set of immutable files named by their content, one signed log, and an index over it."""
 
+    def __init__(self, opened: Opened) -> None:
+        self._place: Place = opened.place
+        self._description = opened.description
+        self._ledger: Ledger = opened.ledger
+        self._cache = opened.cache
+        self.store = BlobStore(opened.place)
+        self._seen: StatCache | None = None
+
     # ------------------------------------------------------------------ opening
 
     @classmethod
     def init(cls, location: str | Path) -> Self:
-        """Make a repository in a folder or bucket.
+        """Make a repository: in `.lin` inside a folder, or at a bucket's URL.
 
         Raises:
             ConflictError: There is one already.
         """
-        raise NotImplementedError
+        return cls(create(config.target(location)))
 
     @classmethod
     def open(cls, location: str | Path | None = None) -> Self:
@@ -73,11 +91,13 @@ class Repository:
             RepositoryNotFoundError: There is none at the place named.
             UnsupportedFormatError: A newer lin made it.
         """
-        raise NotImplementedError
+        return cls(open_existing(location))
 
     def close(self) -> None:
         """Release files and connections."""
-        raise NotImplementedError
+        if self._seen is not None:
+            self._seen.close()
+        self._ledger.close()
 
     def __enter__(self) -> Self:
         return self
@@ -88,19 +108,39 @@ class Repository:
     @property
     def url(self) -> str:
         """Where it lies; holds no credentials."""
-        raise NotImplementedError
+        return self._place.url
 
     @property
     def id(self) -> str:
         """32 hex digits, made with the repository."""
-        raise NotImplementedError
+        return self._description.id
 
     @property
     def format(self) -> int:
         """The format version in `lin.json`."""
-        raise NotImplementedError
+        return self._description.format
+
+    @property
+    def graph(self) -> Graph:
+        """The index, after it has caught up with the log."""
+        return self._ledger.graph()
+
+    def record(self, build: Callable[[Draft, Graph], T]) -> T:
+        """Write statements to the log; see `Ledger.record`."""
+        return self._ledger.record(build)
+
+    @property
+    def seen(self) -> StatCache:
+        """What files on this machine held when they were last read."""
+        if self._seen is None:
+            self._seen = StatCache(self._cache / "files.sqlite")
+        return self._seen
 
     # ------------------------------------------------------------------ content
+
+    def store_path(self, path: str | Path, *, progress: Progress | None = None) -> Stored:
+        """Store a file or folder without recording it as anything."""
+        return put_path(self.store, Path(path), progress=progress, cache=self.seen)
 
     def put(
         self,
@@ -112,8 +152,25 @@ class Repository:
         attributes: Mapping[str, Scalar] | None = None,
         progress: Progress | None = None,
     ) -> PutResult:
-        """Store a file or folder and record it as an artifact; `name` defaults to the file's name."""
-        raise NotImplementedError
+        """Store a file or folder and record it as an artifact.
+
+        When the newest version of that name holds these very bytes, nothing is added.
+
+        Args:
+            path: A file or folder.
+            name: The file's name by default.
+            kind: What it is.
+            experiment: The experiment it belongs to.
+            attributes: Small facts about it.
+            progress: Told of bytes and files.
+
+        Raises:
+            InvalidInputError: The path is missing or cannot be stored (a socket, a name that is not UTF-8, …).
+            ConflictError: The file changed while it was read.
+        """
+        name = refs.check_name(name if name is not None else Path(path).resolve().name)
+        stored = self.store_path(path, progress=progress)
+        return self.put_stored(stored, name=name, kind=kind, experiment=experiment, attributes=attributes)
 
     def put_digest(
         self,
@@ -124,17 +181,74 @@ class Repository:
         experiment: str | None = None,
         attributes: Mapping[str, Scalar] | None = None,
     ) -> PutResult:
-        """Record content that is in the store already as an artifact.
+        """Record content that is in the store already as an artifact; see `put`.
 
         Raises:
             BlobNotFoundError: The store does not hold it.
         """
-        raise NotImplementedError
+        size = self.store.size(digest)
+        # Bytes alone do not say whether they are a folder: what was recorded of them before does.
+        known = reading.artifacts_with(self.graph, [digest.value])[digest.value]
+        tree = next((a for a in known if a.shape == Shape.TREE), None)
+        stored = Stored(digest, tree.shape, tree.size, tree.files) if tree else Stored(digest, Shape.BLOB, size, 1)
+        return self.put_stored(stored, name=name, kind=kind, experiment=experiment, attributes=attributes)
+
+    def put_stored(
+        self,
+        stored: Stored,
+        *,
+        name: str,
+        kind: ArtifactKind,
+        experiment: str | None = None,
+        attributes: Mapping[str, Scalar] | None = None,
+        reuse: bool = False,
+    ) -> PutResult:
+        """Record what is in the store as an artifact.
+
+        Args:
+            stored: What `store_path` returned.
+            name: The artifact's name.
+            kind: What it is.
+            experiment: The experiment it belongs to.
+            attributes: Small facts about it.
+            reuse: Take any earlier version of that name, kind and these attributes with the same bytes, not only
+                the newest: for code and environments, which runs go back and forth between.
+        """
+        refs.check_name(name)
+        if experiment is not None:
+            refs.check_name(experiment)
+        facts = {key: plain_number(value) for key, value in (attributes or {}).items()}
+
+        def build(draft: Draft, graph: Graph) -> PutResult:
+            same = reading.artifacts_with(graph, [stored.digest.value])[stored.digest.value]
+            newest = graph.max_version(name)
+            for earlier in reversed(same):
+                meant = (earlier.name, earlier.kind) == (name, kind) and (reuse or earlier.version == newest)
+                told = attributes is None or dict(earlier.attributes) == facts
+                if meant and told and experiment in {None, earlier.experiment}:
+                    others = tuple(a for a in same if a.id != earlier.id)
+                    return PutResult(earlier, added=False, same_bytes=others)
+            recorded = ArtifactRecorded(
+                kind=kind,
+                name=name,
+                version=newest + 1,
+                digest=stored.digest,
+                shape=Shape(stored.shape),
+                size=stored.size,
+                files=stored.files,
+                experiment=experiment,
+                attributes=facts,
+            )
+            return PutResult(drafted(draft, recorded), added=True, same_bytes=tuple(same))
+
+        return self.record(build)
 
     def get(
         self, ref: str, destination: str | Path | None = None, *, force: bool = False, progress: Progress | None = None
     ) -> Path:
         """Write an artifact's content, verified, to `destination` (its name in this folder by default).
+
+        An existing folder as destination means: into it, under the artifact's name.
 
         Returns:
             Where it was written.
@@ -142,15 +256,68 @@ class Repository:
         Raises:
             ConflictError: Something is there already and `force` is not set.
         """
-        raise NotImplementedError
+        found = self.resolve(ref)
+        if isinstance(found, Content):
+            digest, shape, name = found.digest, self._shape(found), found.digest.hex
+        else:
+            artifact = refs.resolve_artifact(self.graph, ref)
+            digest, shape, name = artifact.digest, artifact.shape, artifact.name
+        name = Path(name).name  # an artifact's name may hold '/'; a file of this folder may not
+        target = Path(name) if destination is None else Path(destination)
+        if destination is not None and target.is_dir() and not (force and shape == Shape.TREE):
+            target = target / name
+        return get_path(self.store, digest, shape, target, force=force, progress=progress)
+
+    def digest_of(self, path: str | Path) -> Digest:
+        """Return the digest of a file or folder on disk without storing it."""
+        return digest_path(Path(path), cache=self.seen).digest
+
+    def checkout(self, artifact: Artifact) -> Path:
+        """Return a verified copy of an artifact's content in this machine's cache; it must not be changed."""
+        path = self._cache / "checkouts" / artifact.digest.hex / Path(artifact.name).name
+        if not path.exists() or self.digest_of(path) != artifact.digest:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            get_path(self.store, artifact.digest, artifact.shape, path, force=True)
+        return path
 
     def stream(self, ref: str, path: str | None = None) -> Iterator[bytes]:
-        """Yield a file's verified bytes; `path` names a file inside a folder artifact."""
-        raise NotImplementedError
+        """Yield a file's verified bytes; `path` names a file inside a folder artifact.
+
+        Raises:
+            InvalidInputError: It is a folder.
+            NotFoundError: The folder has no such file.
+        """
+        found = self.resolve(ref)
+        holder = found if isinstance(found, Content) else refs.resolve_artifact(self.graph, ref)
+        digest, shape = holder.digest, self._shape(holder)
+        if path is not None:
+            if shape != Shape.TREE:
+                raise InvalidInputError(f"{ref} is a file, there is no {path!r} in it")
+            entry = find_entry(self.store, digest, path)
+            digest, shape = entry.digest, Shape.TREE if entry.mode == "d" else Shape.BLOB
+        if shape == Shape.TREE:
+            raise InvalidInputError(
+                f"{path or ref} is a folder", hint=f"List it with `lin ls {ref}`, or write it with `lin get {ref}`."
+            )
+        return self.store.stream(digest)
 
     def entries(self, ref: str, *, recursive: bool = False) -> Sequence[TreeEntry]:
         """List a folder artifact; a file artifact is one entry."""
-        raise NotImplementedError
+        found = self.resolve(ref)
+        holder = found if isinstance(found, Content) else refs.resolve_artifact(self.graph, ref)
+        if self._shape(holder) == Shape.BLOB:
+            size = holder.size if isinstance(holder, Artifact) else self.store.size(holder.digest)
+            return (TreeEntry(holder.name if isinstance(holder, Artifact) else "", "f", holder.digest, size),)
+        if recursive:
+            walked = list(walk_tree(self.store, holder.digest))
+        else:
+            walked = [(entry.name, entry) for entry in read_tree(self.store, holder.digest)]
+        return tuple(TreeEntry(path, entry.mode, entry.digest, entry.size) for path, entry in walked)
+
+    def _shape(self, holder: Artifact | Content) -> Shape:
+        if isinstance(holder, Artifact):
+            return holder.shape
+        return Shape.TREE if any(a.shape == Shape.TREE for a in holder.artifacts) else Shape.BLOB
 
     # ------------------------------------------------------------------ looking up
 
@@ -162,19 +329,27 @@ class Repository:
             AmbiguousRefError: Several things; lists them.
             InvalidInputError: It is not of a ref's form.
         """
-        raise NotImplementedError
+        return refs.resolve(self.graph, ref)
 
     def artifact(self, ref: str) -> Artifact:
         """Find the one artifact that a ref means; a digest that several artifacts hold is ambiguous."""
-        raise NotImplementedError
+        return refs.resolve_artifact(self.graph, ref)
 
     def run(self, ref: str) -> Run:
-        """Find the run that a ref means."""
-        raise NotImplementedError
+        """Find the run that a ref means.
+
+        Raises:
+            InvalidInputError: The ref means something else.
+        """
+        found = self.resolve(ref)
+        if not isinstance(found, Run):
+            raise InvalidInputError(f"{ref!r} is not a run", hint="`lin runs` lists runs with their ids.")
+        return found
 
     def get_many(self, ids: Collection[bytes]) -> Mapping[bytes, Found]:
         """Return the records of these nodes (32-byte ids) that are known, in one look-up."""
-        raise NotImplementedError
+        graph = self.graph
+        return reading.records(graph, graph.get(ids).values())
 
     def artifacts(
         self,
@@ -187,11 +362,23 @@ class Repository:
         limit: int | None = None,
     ) -> Page:
         """Return artifacts in the order they were made, as a page of `Artifact`."""
-        raise NotImplementedError
+        nodes = self.graph.find(
+            kinds=[NodeKind.of(kind) for kind in kinds] or ARTIFACT_KINDS,
+            name=name,
+            text=text,
+            newest_first=newest_first,
+            after=after,
+            limit=None if limit is None else limit + 1,
+        )
+        return reading.page(nodes, [reading.artifact(node) for node in nodes], limit)
 
     def newest(self, *, kinds: Collection[ArtifactKind] = ()) -> Sequence[Artifact]:
         """Return the newest version of every name, by name."""
-        raise NotImplementedError
+        newest: dict[str, Artifact] = {}
+        for artifact in self.artifacts(kinds=kinds).items:
+            if artifact.name not in newest or artifact.version >= newest[artifact.name].version:
+                newest[artifact.name] = artifact
+        return [newest[name] for name in sorted(newest)]
 
     def runs(
         self,
@@ -202,46 +389,114 @@ class Repository:
         after: Cursor | None = None,
         limit: int | None = None,
     ) -> Page:
-        """Return runs, as a page of `Run`."""
-        raise NotImplementedError
+        """Return runs, as a page of `Run`.
+
+        Raises:
+            NotFoundError: There is no such experiment.
+        """
+        return answers.runs(
+            self.graph,
+            experiment=self.experiment(experiment).id if experiment is not None else None,
+            statuses=statuses,
+            newest_first=newest_first,
+            after=after,
+            limit=limit,
+        )
 
     def used(self, runs: Collection[bytes]) -> Mapping[bytes, Sequence[Used]]:
         """Return what each of these runs (32-byte ids) used."""
-        raise NotImplementedError
+        return reading.used(self.graph, runs)
 
     def generated(self, runs: Collection[bytes]) -> Mapping[bytes, Sequence[Artifact]]:
         """Return what each of these runs (32-byte ids) generated."""
-        raise NotImplementedError
+        return reading.generated(self.graph, runs)
 
     def experiments(self, *, text: str | None = None) -> Sequence[Experiment]:
         """Return all experiments, by name."""
-        raise NotImplementedError
+        nodes = self.graph.find(kinds=[NodeKind.EXPERIMENT], text=text)
+        return sorted((Experiment(node.id, node.name or "") for node in nodes), key=lambda item: item.name)
 
     def experiment(self, name: str) -> Experiment:
-        """Return an experiment by its name; raises `NotFoundError`."""
-        raise NotImplementedError
+        """Return an experiment by its name.
+
+        Raises:
+            NotFoundError: No run or artifact belongs to one of that name.
+        """
+        node = self.graph.get([named_id("experiment", name)])
+        if not node:
+            known = ", ".join(item.name for item in self.experiments()[:10])
+            raise NotFoundError(f"there is no experiment {name!r}", hint=f"There are: {known or 'none yet'}.")
+        return Experiment(next(iter(node)), name)
 
     def detail(self, digest: Digest | None) -> Mapping[str, Any] | None:
-        """Read an erasable detail blob (JSON); None where it was erased, is missing or never was."""
-        raise NotImplementedError
+        """Read an erasable detail blob (JSON); None where it was erased, is missing or never was.
+
+        Raises:
+            CorruptBlobError: Its bytes are not what they were.
+        """
+        if digest is None:
+            return None
+        try:
+            document: Mapping[str, Any] = json.loads(self.store.read(digest))
+        except BlobNotFoundError:
+            return None
+        return document
+
+    def put_detail(self, detail: Mapping[str, Any]) -> Digest:
+        """Store what may be personal as an erasable blob, salted so that its digest gives nothing away."""
+        return self.store.put_bytes(rfc8785.dumps({**detail, "salt": secrets.token_hex(16)}))
 
     def search(self, text: str, *, kinds: Collection[str] = (), limit: int = 50) -> Sequence[Found]:
-        """Find artifacts, runs and experiments whose name holds `text` in any case; `kinds` are words: `model`, `run`…"""
-        raise NotImplementedError
+        """Find artifacts, runs and experiments whose name holds `text` in any case, newest first.
+
+        Args:
+            text: Part of a name.
+            kinds: Words: `model`, `dataset`, `run`, `experiment`, …; all of these when empty.
+            limit: At most so many.
+
+        Raises:
+            InvalidInputError: A kind does not exist.
+        """
+        return answers.search(self.graph, text, kinds=kinds, limit=limit)
 
     # ------------------------------------------------------------------ aliases
 
     def tag(self, ref: str, alias: str) -> Alias:
         """Point the alias `alias` of the artifact's name at it; moving it to where it stands changes nothing."""
-        raise NotImplementedError
+        refs.check_alias(alias)
+        artifact = self.artifact(ref)
+        return self._move(artifact.name, alias, artifact)
 
     def untag(self, name: str, alias: str) -> Alias:
-        """Take an alias away; its history stays."""
-        raise NotImplementedError
+        """Take an alias away; its history stays.
+
+        Raises:
+            NotFoundError: There is none of that name.
+        """
+        standing = next((a for a in self.aliases(name) if a.alias == alias), None)
+        if standing is None:
+            raise NotFoundError(f"there is no alias {name}@{alias}", hint="`lin tag` lists aliases.")
+        return self._move(name, alias, None)
+
+    def _move(self, name: str, alias: str, artifact: Artifact | None) -> Alias:
+        def build(draft: Draft, graph: Graph) -> Alias:
+            heads = alias_heads(graph, name, alias)
+            standing = reading.aliases(graph, heads)
+            targets = (artifact,) if artifact else ()
+            if standing and [a.id for a in standing[0].artifacts] == [a.id for a in targets]:
+                return standing[0]
+            previous = tuple(sorted(EventId(node.id) for node in heads))
+            move = draft.add(AliasMoved(name, alias, artifact.id if artifact else None, previous))
+            return Alias(name, alias, targets, (move,), draft.signed[-1].event.at)
+
+        return self.record(build)
 
     def aliases(self, name: str | None = None) -> Sequence[Alias]:
         """Return where the aliases of one name, or all, stand."""
-        raise NotImplementedError
+        graph = self.graph
+        moves = graph.find(kinds=[NodeKind.ALIAS], text=None if name is None else f"{name}@")
+        found = reading.aliases(graph, moves)
+        return [alias for alias in found if name in {None, alias.name} and alias.artifacts]
 
     # ------------------------------------------------------------------ questions
 
@@ -253,12 +508,18 @@ class Repository:
         depth: int | None = None,
         max_nodes: int | None = 10_000,
     ) -> Trace:
-        """Return everything that made it (up) or stands on it (down), with the edges between. Reads no bytes."""
-        raise NotImplementedError
+        """Return everything that made it (up) or stands on it (down), with the edges between. Reads no bytes.
+
+        A digest means every artifact with those bytes; an experiment means everything in it.
+        """
+        graph = self.graph
+        start = answers.starts(graph, refs.resolve(graph, ref))
+        return answers.trace(graph, start, direction, depth=depth, max_nodes=max_nodes)
 
     def impact(self, ref: str) -> Impact:
         """Return the models, evaluations and aliases that stand on an artifact."""
-        raise NotImplementedError
+        graph = self.graph
+        return answers.impact(graph, answers.starts(graph, refs.resolve(graph, ref)))
 
     def models_trained_on(
         self, ref: str | Path, *, transitive: bool = False, after: Cursor | None = None, limit: int | None = None
@@ -266,12 +527,30 @@ class Repository:
         """Return the models trained on exactly these bytes, as a page of `TrainedModel`.
 
         Args:
-            ref: A ref, or a file or folder on disk, which need not have been put.
+            ref: A ref, or a file or folder on disk, which need not have been put. A ref wins.
             transitive: Also through derived datasets and base models.
             after: Only what comes after this cursor.
             limit: At most so many.
+
+        Raises:
+            NotFoundError: It is neither.
         """
-        raise NotImplementedError
+        graph = self.graph
+        return answers.models_trained_on(graph, self._contents(ref), transitive=transitive, after=after, limit=limit)
+
+    def _contents(self, ref: str | Path) -> Collection[bytes]:
+        path = Path(ref)
+        if isinstance(ref, str):
+            try:
+                found = self.resolve(ref)
+            except (NotFoundError, InvalidInputError):
+                if not path.exists():
+                    raise
+            else:
+                if isinstance(found, (Artifact, Content)):
+                    return [found.digest.value]
+                raise InvalidInputError(f"{ref!r} is not an artifact, so nothing was trained on it")
+        return [self.digest_of(path).value]
 
     def evaluations(
         self,
@@ -281,42 +560,84 @@ class Repository:
         experiment: str | None = None,
     ) -> Sequence[Evaluation]:
         """Return the evaluations that meet every condition given (ids of 32 bytes), oldest first."""
-        raise NotImplementedError
+        group = self.experiment(experiment).id if experiment is not None else None
+        return answers.evaluations(self.graph, models=models, datasets=datasets, experiment=group)
 
     def metrics(
         self, *, experiment: str | None = None, models: Sequence[str] = (), datasets: Sequence[str] = ()
     ) -> MetricsTable:
         """Return models × datasets with the newest evaluation of each pair; refs narrow it down."""
-        raise NotImplementedError
+        rows = [self.artifact(ref).id.value for ref in models]
+        columns = [self.artifact(ref).id.value for ref in datasets]
+        return answers.table(self.evaluations(models=rows, datasets=columns, experiment=experiment))
 
     # ------------------------------------------------------------------ log and index
 
     def log(
         self, *, newest_first: bool = True, limit: int | None = None, kinds: Collection[str] = ()
     ) -> Iterator[LogEntry]:
-        """Yield the events of the log; `kinds` are the words events carry (`artifact`, `run.started`, …)."""
-        raise NotImplementedError
+        """Yield the events of the log; `kinds` are the words events carry (`artifact`, `run.started`, …).
+
+        Raises:
+            InvalidInputError: A kind does not exist.
+        """
+        return checking.log_entries(self._ledger.log, newest_first=newest_first, limit=limit, kinds=kinds)
 
     def checkpoint(self) -> str:
         """Return the log's signed checkpoint: a C2SP signed note."""
-        raise NotImplementedError
+        return self._ledger.log.checkpoint().note.decode()
 
     def log_key(self) -> str:
         """Return the log's verifier key in signed-note form."""
-        raise NotImplementedError
+        return self._description.key
 
     def verify(self, ref: str | None = None, *, progress: Progress | None = None) -> VerifyReport:
-        """Check the log and every blob it names; with a ref, only that artifact's bytes and the log."""
-        raise NotImplementedError
+        """Check the log and every blob it names; with a ref, only that artifact's bytes.
+
+        Problems are listed, not raised.
+        """
+        if ref is None:
+            return checking.verify_all(self._ledger, self.store, progress or silent)
+        found = self.resolve(ref)
+        holder = found if isinstance(found, Content) else self.artifact(ref)
+        return checking.verify_one(self.store, holder.digest, self._shape(holder), progress or silent)
 
     def index_status(self) -> Sequence[IndexStatus]:
-        """Say how far each index has followed the log."""
-        raise NotImplementedError
+        """Say how far each index has followed the log, without making it catch up."""
+        size = self._ledger.log.checkpoint().size
+        events = self._ledger.position().size
+        return (IndexStatus("sqlite", str(self._ledger.index), events, max(0, size - events)),)
 
     def rebuild_index(self, *, progress: Progress | None = None) -> IndexStatus:
         """Delete the index and make it again from the log."""
-        raise NotImplementedError
+        told = progress or silent
+        self._ledger.rebuild(lambda done, total: told(0, None, done, total))
+        return self.index_status()[0]
 
     def doctor(self) -> Sequence[Advice]:
         """Look for common trouble and say what to do about it."""
-        raise NotImplementedError
+        return checking.doctor(self._place, self._ledger, self._description)
+
+
+def drafted(draft: Draft, statement: ArtifactRecorded) -> Artifact:
+    """Add an artifact to a draft and return its record."""
+    identity = draft.add(statement)
+    event = draft.signed[-1].event
+    return Artifact(
+        id=identity,
+        kind=statement.kind,
+        name=statement.name,
+        version=statement.version,
+        digest=statement.digest,
+        shape=statement.shape,
+        size=statement.size,
+        files=statement.files,
+        created=event.at,
+        actor=event.actor,
+        run=statement.run,
+        path=statement.path,
+        evidence=statement.evidence,
+        experiment=statement.experiment,
+        attributes=statement.attributes,
+        detail=statement.detail,
+    )

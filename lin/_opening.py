@@ -1,0 +1,83 @@
+"""Open and make repositories: put store, log and index together."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from lin.errors import ConflictError
+from lin.lineage.keys import ActorKey, LogKey
+from lin.lineage.ledger import Ledger
+from lin.lineage.log import Log
+from lin.lineage.note import VerifierKey
+from lin.store.place import Place
+from lin.store.places import open_place
+
+from . import config
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The parts of an open repository.
+
+    Attributes:
+        place: Where its files lie.
+        description: What `lin.json` says.
+        ledger: Its log and index.
+        cache: This machine's folder for what can be deleted.
+    """
+
+    place: Place
+    description: config.Description
+    ledger: Ledger
+    cache: Path
+
+
+def open_existing(location: str | Path | None) -> Opened:
+    """Open the repository that a location means; see `config.locate`. The user's own is made on first use."""
+    found = config.locate(location)
+    if found is None:
+        try:
+            return create(open_place(config.default_repository()))
+        except ConflictError:  # another process made it in this very moment
+            found = config.locate(config.default_repository())
+            assert found is not None  # noqa: S101 - `create` just said that it is there
+    return _assemble(*found)
+
+
+def create(place: Place) -> Opened:
+    """Make a repository; its `lin.json` comes last, so half of one is none.
+
+    Raises:
+        ConflictError: There is one already.
+    """
+    if config.describe(place) is not None:
+        raise ConflictError(
+            f"there is a repository at {place.url} already", hint="Use it as it is, or choose another folder."
+        )
+    identity = secrets.token_hex(16)
+    origin = f"lin/{identity}"
+    key = LogKey.load_or_create(config.config_folder(), origin)
+    Log(place, key.verifier).create(key)
+    description = config.Description(config.FORMAT, identity, origin, str(key.verifier))
+    place.create(config.DESCRIPTION, description.dumps())
+    if not config.is_url(place.url):
+        # The repository of a project lies inside its folder, and is no part of the project's code.
+        place.replace(".gitignore", b"*\n")
+    return _assemble(place, description)
+
+
+def _assemble(place: Place, description: config.Description) -> Opened:
+    where = hashlib.sha256(place.url.encode()).hexdigest()[:12]
+    cache = config.cache_folder() / f"{description.id}-{where}"
+    keys = config.config_folder()
+    log = Log(place, VerifierKey.parse(description.key))
+    ledger = Ledger(
+        log,
+        cache,
+        log_key=lambda: LogKey.load(keys, description.origin),
+        actor_key=lambda: ActorKey.load_or_create(keys),
+    )
+    return Opened(place, description, ledger, cache)

@@ -1,0 +1,206 @@
+"""Check a repository: its log, its blobs, and what commonly goes wrong around it."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from pathlib import Path
+
+from lin.errors import CorruptContentError, InvalidInputError, LinError, NotFoundError
+from lin.lineage.audit import audit
+from lin.lineage.envelope import parse
+from lin.lineage.events import STATEMENTS
+from lin.lineage.keys import ACTOR_FILE, LogKey
+from lin.lineage.ledger import Ledger
+from lin.lineage.log import Leaf, Log
+from lin.lineage.merkle import Frontier
+from lin.lineage.words import Shape
+from lin.store.blobs import BlobStore
+from lin.store.digest import Digest
+from lin.store.folder import read_tree
+from lin.store.local import LocalPlace
+from lin.store.place import Place
+from lin.store.tree import Mode
+
+from . import config
+from .progress import Progress
+from .records import Advice, Finding, LogEntry, VerifyReport
+
+_BLOCK = 256
+"""Events read at once when the log is read backwards: one entry bundle."""
+_STALE = 86_400.0
+"""Seconds after which a temporary file has no living writer any more."""
+
+
+# ------------------------------------------------------------------------ the log
+
+
+def log_entries(log: Log, *, newest_first: bool, limit: int | None, kinds: Collection[str]) -> Iterator[LogEntry]:
+    """Yield events, in the log's order or backwards; see `Repository.log`."""
+    for kind in kinds:
+        if kind not in STATEMENTS:
+            raise InvalidInputError(f"there is no kind of event {kind!r}", hint=f"One of: {', '.join(STATEMENTS)}.")
+    if limit is not None and limit < 0:
+        raise InvalidInputError(f"cannot show {limit} events", hint="Ask for 0 or more.")
+    return _entries(log, newest_first=newest_first, limit=limit, kinds=kinds)
+
+
+def _entries(log: Log, *, newest_first: bool, limit: int | None, kinds: Collection[str]) -> Iterator[LogEntry]:
+    shown = 0
+    for leaf in _backwards(log) if newest_first else log.read():
+        if limit is not None and shown >= limit:
+            return
+        signed = parse(leaf.data)
+        statement = signed.event.statement
+        if not kinds or statement.TYPE in kinds:
+            shown += 1
+            yield LogEntry(leaf.position, signed.id, statement.TYPE, signed.event.at, signed.event.actor, statement)
+
+
+def _backwards(log: Log) -> Iterator[Leaf]:
+    at = log.checkpoint()
+    stop = at.size
+    while stop:
+        start = (stop - 1) // _BLOCK * _BLOCK
+        yield from reversed(list(log.read(start, stop, at=at)))
+        stop = start
+
+
+# ------------------------------------------------------------------------ verify
+
+
+def verify_all(ledger: Ledger, store: BlobStore, progress: Progress) -> VerifyReport:
+    """Check the log, then every blob that its events name, down through all trees."""
+    position = ledger.position()
+    seen = (position.size, Frontier(position.size, position.frontier).root) if position.size else None
+    report = audit(ledger.log, progress=lambda done, total: progress(0, None, done, total), seen=seen)
+    found = [Finding(problem.kind, problem.name, problem.message) for problem in report.findings]
+    blobs = _Blobs(store, report.erased, progress)
+    blobs.check(report.content)
+    return VerifyReport(
+        events=report.checkpoint.size if report.checkpoint else 0,
+        blobs=blobs.count,
+        bytes=blobs.bytes,
+        erased=tuple(sorted(blobs.erased)),
+        findings=(*found, *blobs.findings),
+    )
+
+
+def verify_one(store: BlobStore, digest: Digest, shape: Shape, progress: Progress) -> VerifyReport:
+    """Check the bytes of one artifact, down through its tree."""
+    blobs = _Blobs(store, frozenset(), progress)
+    blobs.check({digest: shape})
+    return VerifyReport(0, blobs.count, blobs.bytes, (), tuple(blobs.findings))
+
+
+class _Blobs:
+    """Read blobs and compare them with their digests, each once."""
+
+    def __init__(self, store: BlobStore, erased: Collection[Digest], progress: Progress) -> None:
+        self._store = store
+        self._tombstones = erased
+        self._progress = progress
+        self._done: set[Digest] = set()
+        self.erased: set[Digest] = set()
+        self.findings: list[Finding] = []
+        self.count = 0
+        self.bytes = 0
+
+    def check(self, content: Mapping[Digest, Shape]) -> None:
+        waiting = list(content.items())
+        while waiting:
+            digest, shape = waiting.pop()
+            if digest in self._done:
+                continue
+            self._done.add(digest)
+            waiting.extend(self._one(digest, shape))
+            self._progress(self.bytes, None, self.count, None)
+
+    def _one(self, digest: Digest, shape: Shape) -> Iterable[tuple[Digest, Shape]]:
+        """Check one blob, and return what it names if it is a tree."""
+        try:
+            size = self._store.size(digest)
+            self._store.verify(digest)
+            entries = read_tree(self._store, digest) if shape == Shape.TREE else ()
+        except NotFoundError as error:
+            if digest in self._tombstones:
+                self.erased.add(digest)
+            else:
+                self.findings.append(Finding("missing_blob", str(digest), error.message))
+            return ()
+        except (CorruptContentError, InvalidInputError) as error:
+            self.findings.append(Finding("corrupt_blob", str(digest), error.message))
+            return ()
+        self.count += 1
+        self.bytes += size
+        return [(entry.digest, Shape.TREE if entry.mode == Mode.FOLDER else Shape.BLOB) for entry in entries]
+
+
+# ------------------------------------------------------------------------ doctor
+
+
+def doctor(place: Place, ledger: Ledger, description: config.Description) -> list[Advice]:
+    """Look at what commonly goes wrong around a repository, and say what to do."""
+    return [
+        Advice("ok", "repository", f"format {description.format} at {place.url}"),
+        *_keys(description),
+        *_log(ledger),
+        *_folder(place),
+    ]
+
+
+def _keys(description: config.Description) -> Iterator[Advice]:
+    folder = config.config_folder()
+    try:
+        LogKey.load(folder, description.origin)
+    except LinError as error:
+        yield Advice("warning", "log key", error.message, error.hint)
+    else:
+        yield Advice("ok", "log key", f"in {folder}")
+    actor = folder / ACTOR_FILE
+    try:
+        mode = stat.S_IMODE(actor.stat().st_mode)
+    except FileNotFoundError:
+        yield Advice("ok", "actor key", "none yet; the first write makes one")
+        return
+    except OSError as error:
+        yield Advice("error", "actor key", f"{actor}: {error.strerror}")
+        return
+    if mode & 0o077:
+        yield Advice("error", "actor key", f"others can read {actor} (mode {mode:04o})", f"chmod 600 {actor}")
+    else:
+        yield Advice("ok", "actor key", f"{actor}")
+
+
+def _log(ledger: Ledger) -> Iterator[Advice]:
+    try:
+        size = ledger.log.checkpoint().size
+        behind = size - ledger.position().size
+        graph = ledger.graph()
+    except LinError as error:
+        yield Advice("error", "log", error.message, error.hint or "Run: lin verify")
+        return
+    yield Advice("ok", "log", f"{size} events, signed checkpoint")
+    caught_up = f", {behind} events behind until just now" if behind else ""
+    yield Advice("ok", "index", f"{graph.position().size} events{caught_up}")
+
+
+def _folder(place: Place) -> Iterator[Advice]:
+    if not isinstance(place, LocalPlace):
+        return
+    left = place.leftovers(_STALE)
+    if left:
+        size = sum(file.size for file in left)
+        swept = place.sweep(_STALE)
+        yield Advice("ok", "temporary files", f"removed {swept} left over from interrupted writes, {size} bytes")
+    root = Path(place.url)
+    space = os.statvfs(root)
+    free = space.f_bavail * space.f_frsize
+    low = free < 1 << 30
+    yield Advice(
+        "warning" if low else "ok",
+        "space",
+        f"{free / (1 << 30):.1f} GiB free",
+        "Make room, or choose another place with --repo." if low else "",
+    )

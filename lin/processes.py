@@ -1,0 +1,227 @@
+"""Start a command, pass everything through, and look at what it prints.
+
+The command shares this process's standard input and error. Its standard output goes through here, byte for
+byte: through a pseudo-terminal where ours is a terminal, so that it prints as it would without lin, and through a
+pipe otherwise.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+from lin.lineage.words import RunStatus
+
+NOT_FOUND = 127
+NOT_EXECUTABLE = 126
+MAX_LINE = 65_536
+"""Bytes of a printed line that are looked at; a longer one is passed through all the same."""
+TAIL = 40
+"""Lines that are kept of what a command printed last."""
+_POLL = 0.05
+"""Seconds between looks at whether the command has ended, for one that left its output open to a daemon."""
+_INTERRUPTING = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGKILL, signal.SIGHUP, signal.SIGQUIT})
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a command ended.
+
+    Attributes:
+        exit_status: Its own; 128 + n for signal n, 127 where it was not found, 126 where it could not be executed.
+        status: In lin's words. Signals that people and schedulers send to stop a job make it `interrupted`.
+        error: Why it could not be started; empty otherwise.
+        tail: The last lines it printed.
+    """
+
+    exit_status: int
+    status: RunStatus
+    error: str
+    tail: tuple[str, ...]
+
+    def detail(self) -> Mapping[str, Any]:
+        """Return what goes into the run's erasable detail."""
+        return {"error": self.error, "tail": list(self.tail)}
+
+
+def execute(command: Sequence[str], variables: Mapping[str, str], on_line: Callable[[str], object]) -> Outcome:
+    """Run a command to its end.
+
+    Args:
+        command: The program and its arguments.
+        variables: Added to the environment.
+        on_line: Called with every line that it prints to standard output, without its end.
+    """
+    lines = _Lines(on_line)
+    try:
+        with _signals() as forward:
+            ours, theirs = _terminal() if sys.stdout.isatty() else os.pipe()
+            with os.fdopen(ours, "rb", buffering=0), os.fdopen(theirs, "wb", buffering=0) as end:
+                process = subprocess.Popen(command, stdout=end, env={**os.environ, **variables})  # noqa: S603 - asked for
+                end.close()
+                forward(process)
+                _pass_through(process, ours, lines)
+                code = process.wait()
+    except FileNotFoundError:
+        return _not_started(NOT_FOUND, f"command not found: {command[0]}")
+    except (PermissionError, OSError) as error:
+        return _not_started(NOT_EXECUTABLE, f"{command[0]} cannot be run: {error.strerror or error}")
+    lines.end()
+    if code >= 0:
+        status = RunStatus.SUCCEEDED if code == 0 else RunStatus.FAILED
+        # A shell passes on that its command was stopped as 128 + n.
+        if code - 128 in _INTERRUPTING:
+            status = RunStatus.INTERRUPTED
+        return Outcome(code, status, "", lines.tail())
+    status = RunStatus.INTERRUPTED if -code in _INTERRUPTING else RunStatus.FAILED
+    return Outcome(128 - code, status, f"ended by signal {signal.Signals(-code).name}", lines.tail())
+
+
+def _not_started(exit_status: int, error: str) -> Outcome:
+    return Outcome(exit_status, RunStatus.FAILED, error, ())
+
+
+class _Lines:
+    """Cut a stream of bytes into lines, and keep the last ones."""
+
+    def __init__(self, on_line: Callable[[str], object]) -> None:
+        self._on_line = on_line
+        self._rest = b""
+        self._overlong = False
+        self._tail: list[str] = []
+
+    def feed(self, data: bytes) -> None:
+        *whole, rest = (self._rest + data).split(b"\n")
+        for line in whole:
+            self._take(line)
+        self._overlong = self._overlong or len(rest) > MAX_LINE
+        self._rest = b"" if self._overlong else rest
+
+    def end(self) -> None:
+        if self._rest:
+            self._take(self._rest)
+            self._rest = b""
+
+    def tail(self) -> tuple[str, ...]:
+        return tuple(self._tail)
+
+    def _take(self, line: bytes) -> None:
+        if self._overlong:
+            self._overlong = False  # its end has come
+            return
+        text = line.rstrip(b"\r").decode(errors="replace")
+        self._tail = [*self._tail[-(TAIL - 1) :], text[:1000]]
+        self._on_line(text)
+
+
+def _terminal() -> tuple[int, int]:
+    """Open a pseudo-terminal like ours: the end to read from, and the one for the command."""
+    import fcntl  # noqa: PLC0415 - not everywhere, and only needed here
+    import pty  # noqa: PLC0415
+    import termios  # noqa: PLC0415
+
+    ours, theirs = pty.openpty()
+    attributes = termios.tcgetattr(theirs)
+    attributes[1] &= ~termios.OPOST  # the real terminal translates line ends, once is enough
+    termios.tcsetattr(theirs, termios.TCSANOW, attributes)
+    with suppress(OSError):
+        size = fcntl.ioctl(sys.stdout.fileno(), termios.TIOCGWINSZ, b"\0" * 8)
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, size)
+    return ours, theirs
+
+
+def _pass_through(process: subprocess.Popen[bytes], source: int, lines: _Lines) -> None:
+    sys.stdout.flush()
+    target = sys.stdout.fileno() if _has_descriptor() else None
+    open_target = True
+    while True:
+        ended = process.poll() is not None
+        ready, _, _ = select.select([source], [], [], 0 if ended else _POLL)
+        if not ready:
+            if ended:
+                return  # whoever still holds the other end outlives the command
+            continue
+        try:
+            data = os.read(source, 65_536)
+        except OSError:  # a pseudo-terminal says so when its last user has gone
+            data = b""
+        if not data:
+            return
+        if open_target:
+            open_target = _write(target, data)
+        lines.feed(data)
+
+
+def _has_descriptor() -> bool:
+    try:
+        sys.stdout.fileno()
+    except (OSError, AttributeError, ValueError):
+        return False
+    return True
+
+
+def _write(target: int | None, data: bytes) -> bool:
+    """Pass output on; False once nobody reads it any more, which must not stop the run."""
+    try:
+        if target is None:
+            sys.stdout.write(data.decode(errors="replace"))
+            return True
+        view = memoryview(data)
+        while view:
+            view = view[os.write(target, view) :]
+    except (BrokenPipeError, OSError):
+        return False
+    return True
+
+
+@contextmanager
+def _signals() -> Iterator[Callable[[subprocess.Popen[bytes]], None]]:
+    """Survive the signals that stop a job until the command has ended, and hand them on to it.
+
+    Ctrl-C reaches the whole foreground group from the terminal itself; handing it on as well would interrupt the
+    command's own cleaning up.
+    """
+    process: list[subprocess.Popen[bytes]] = []
+    early: list[int] = []
+
+    def hand_on(number: int, frame: FrameType | None) -> None:
+        del frame
+        if number == signal.SIGINT and _in_foreground():
+            return
+        if process:
+            with suppress(ProcessLookupError):
+                process[0].send_signal(number)
+        else:
+            early.append(number)
+
+    def started(child: subprocess.Popen[bytes]) -> None:
+        process.append(child)
+        for number in early:
+            child.send_signal(number)
+
+    previous = {}
+    try:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            previous[number] = signal.signal(number, hand_on)
+    except ValueError:
+        pass  # not the main thread: signals are the host program's business
+    try:
+        yield started
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _in_foreground() -> bool:
+    try:
+        return os.isatty(0) and os.tcgetpgrp(0) == os.getpgrp()
+    except OSError:
+        return False

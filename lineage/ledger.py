@@ -1,0 +1,169 @@
+"""The ledger: write statements to the log, read them back as a graph that has kept up.
+
+It ties the log, the sequencer and one index together, so that the layers above see two things only: drafts of
+statements to record, and a graph that holds everything recorded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from threading import RLock
+from typing import TypeVar
+
+from lin.errors import ConflictError, DamagedIndexError
+
+from .admission import GraphAdmission
+from .envelope import SignedEvent, sign
+from .events import Event, EventId, KeyChanged, Statement, now
+from .graph import Graph, Position
+from .index import FILE_NAME, Progress, catch_up, open_index, rebuild
+from .keys import ActorKey
+from .log import Log
+from .note import Signer
+from .sequencer import Sequencer
+from .sqlite import SqliteGraph
+
+T = TypeVar("T")
+
+ATTEMPTS = 200
+"""How often a draft is made again because others were faster; each time at least one of them succeeded."""
+
+
+class Draft:
+    """Statements on their way into the log, accepted or refused together.
+
+    Each is signed as it is added, so that later ones can name earlier ones by their id.
+    """
+
+    def __init__(self, key: ActorKey) -> None:
+        self._key = key
+        self.signed: list[SignedEvent] = []
+
+    def add(self, statement: Statement) -> EventId:
+        """Sign a statement, as of now, and return its event's id.
+
+        Raises:
+            InvalidInputError: It does not fit into a leaf of the log.
+        """
+        signed = sign(Event(now(), self._key.id, statement), self._key)
+        self.signed.append(signed)
+        return signed.id
+
+
+class Ledger:
+    """A log, the right to write to it, and an index that follows it.
+
+    Safe to use from several threads, and beside other processes.
+
+    Args:
+        log: The log.
+        cache: The folder of the index: local, and all in it can be deleted.
+        log_key: Return the log's private key; asked for when something is written.
+        actor_key: Return the key that signs this user's events; asked for when something is written.
+    """
+
+    def __init__(
+        self, log: Log, cache: Path, *, log_key: Callable[[], Signer], actor_key: Callable[[], ActorKey]
+    ) -> None:
+        self.log = log
+        self.index = cache / FILE_NAME
+        self._actor_key = actor_key
+        self._graph: SqliteGraph | None = None
+        self._opening = RLock()
+        self._sequencer = Sequencer(log, log_key, lambda: GraphAdmission(self.graph()), committed=self._follow)
+
+    def graph(self) -> Graph:
+        """Return the index, after it has caught up with the log; one that is missing or damaged is made anew.
+
+        Raises:
+            CorruptLogError: The log is damaged, or does not continue what the index was built from.
+        """
+        graph = self._graph
+        if graph is not None:
+            try:
+                catch_up(self.log, graph)
+            except DamagedIndexError:
+                self.close()
+            else:
+                return graph
+        with self._opening:
+            if self._graph is None:
+                self._graph = open_index(self.index, self.log)
+            return self._graph
+
+    def position(self) -> Position:
+        """Return how far the index is, without making it catch up; nowhere where it cannot be read."""
+        if not self.index.exists():
+            return Position()
+        graph = self._graph
+        try:
+            if graph is not None:
+                return graph.position()
+            graph = SqliteGraph(self.index)
+        except DamagedIndexError:
+            return Position()
+        try:
+            return graph.position()
+        except DamagedIndexError:
+            return Position()
+        finally:
+            graph.close()
+
+    def rebuild(self, progress: Progress | None = None) -> int:
+        """Empty the index and build it again from the whole log; return how many events it holds."""
+        self.close()
+        try:
+            graph = SqliteGraph(self.index)
+        except DamagedIndexError:
+            with self._opening:
+                self._graph = open_index(self.index, self.log, progress)
+                return self._graph.position().size
+        try:
+            return rebuild(self.log, graph, progress)
+        finally:
+            graph.close()
+
+    def record(self, build: Callable[[Draft, Graph], T]) -> T:
+        """Write what `build` adds to a draft, durably, and let the index follow.
+
+        Args:
+            build: Called with an empty draft and the present graph; called again with fresh ones if others changed
+                what it relied on (a version number, an alias) in the meantime. It must have no other effect.
+
+        Returns:
+            What `build` returned. Nothing is written if it added nothing.
+
+        Raises:
+            ConflictError: Others were faster `ATTEMPTS` times in a row.
+            ReadOnlyError: This user does not hold the log's key.
+        """
+        attempt = 1
+        while True:
+            graph = self.graph()
+            key = self._actor_key()
+            draft = Draft(key)
+            result = build(draft, graph)
+            if not draft.signed:
+                return result
+            if not graph.get([bytes.fromhex(key.id)]):
+                introduction = sign(Event(now(), key.id, KeyChanged("add", key.public.hex())), key)
+                draft.signed.insert(0, introduction)
+            try:
+                self._sequencer.submit(draft.signed)
+            except ConflictError:
+                if attempt == ATTEMPTS:
+                    raise
+                attempt += 1
+            else:
+                return result
+
+    def _follow(self) -> None:
+        self.graph()
+
+    def close(self) -> None:
+        """Release the index; it opens again when it is asked for."""
+        with self._opening:
+            graph, self._graph = self._graph, None
+            if graph is not None:
+                graph.close()
