@@ -1,0 +1,164 @@
+"""Answers to questions: trained models, impact, the metrics table, the log, the repository itself."""
+
+from __future__ import annotations
+
+import strawberry
+from strawberry.scalars import JSON
+
+from lin import __version__, records
+from lin.lineage.words import Role
+
+from . import paging
+from .arguments import First
+from .context import Info
+from .fields import resolved
+from .nodes import Alias, Artifact, Evaluation
+from .words import Time
+
+
+@strawberry.type(description="A model that was trained on some content.")
+class TrainedModel:
+    """A model that was trained on some content."""
+
+    model: Artifact = strawberry.field(description="Which model.")
+    direct: bool = strawberry.field(description="Whether one run used that very content and generated the model.")
+    roles: list[Role] = strawberry.field(description="What that run used it for; empty where it is not direct.")
+
+    @classmethod
+    def of(cls, record: records.TrainedModel) -> TrainedModel:
+        """Present a trained model."""
+        return cls(model=Artifact.of(record.model), direct=record.direct, roles=list(record.roles))
+
+
+@strawberry.type(description="What stands on an artifact.")
+class Impact:
+    """What stands on an artifact."""
+
+    runs: int = strawberry.field(description="How many runs lie downstream.")
+    artifacts: int = strawberry.field(description="How many artifacts lie downstream.")
+    record: strawberry.Private[records.Impact]
+
+    @classmethod
+    def of(cls, record: records.Impact) -> Impact:
+        """Present an impact."""
+        return cls(runs=record.runs, artifacts=record.artifacts, record=record)
+
+    @resolved("Models made from it, directly or not.")
+    def models(self, first: First = 100) -> list[Artifact]:
+        """Return the first models."""
+        return [Artifact.of(model) for model in self.record.models[: paging.checked_first(first)]]
+
+    @resolved("How many models were made from it.")
+    def model_count(self) -> int:
+        """Count the models."""
+        return len(self.record.models)
+
+    @resolved("Evaluations of those models, or on it.")
+    def evaluations(self, first: First = 100) -> list[Evaluation]:
+        """Return the first evaluations."""
+        return [Evaluation.of(item) for item in self.record.evaluations[: paging.checked_first(first)]]
+
+    @resolved("How many evaluations there are.")
+    def evaluation_count(self) -> int:
+        """Count the evaluations."""
+        return len(self.record.evaluations)
+
+    @resolved("Aliases that stand for anything downstream of it.")
+    def aliases(self) -> list[Alias]:
+        """Return the aliases."""
+        return [Alias.of(alias) for alias in self.record.aliases]
+
+
+@strawberry.type(description="Models by datasets, with the newest evaluation of each pair.")
+class MetricsTable:
+    """Models by datasets, with the newest evaluation of each pair."""
+
+    models: list[Artifact] = strawberry.field(description="The rows.")
+    datasets: list[Artifact] = strawberry.field(description="The columns.")
+    metrics: list[str] = strawberry.field(description="The names of all metrics, sorted.")
+    cells: list[Evaluation] = strawberry.field(description="At most one evaluation for each model and dataset.")
+
+    @classmethod
+    def of(cls, record: records.MetricsTable) -> MetricsTable:
+        """Present a table."""
+        return cls(
+            models=[Artifact.of(model) for model in record.models],
+            datasets=[Artifact.of(dataset) for dataset in record.datasets],
+            metrics=list(record.metrics),
+            cells=[Evaluation.of(cell) for cell in record.cells],
+        )
+
+
+@strawberry.type(description="One event with its place in the log.")
+class LogEntry:
+    """One event with its place in the log."""
+
+    position: int = strawberry.field(description="From 0 up.")
+    id: strawberry.ID = strawberry.field(description="The event's id, and that of what it made.")
+    kind: str = strawberry.field(description="The event's word: `artifact`, `run.started`, `alias`, …")
+    at: Time = strawberry.field(description="When it happened.")
+    actor: str = strawberry.field(description="The id of the key that signed it.")
+    record: strawberry.Private[records.LogEntry]
+
+    @classmethod
+    def of(cls, record: records.LogEntry) -> LogEntry:
+        """Present a log entry."""
+        return cls(
+            position=record.position,
+            id=strawberry.ID(str(record.id)),
+            kind=record.kind,
+            at=Time(record.at),
+            actor=record.actor,
+            record=record,
+        )
+
+    @resolved("What is said, as the log's format has it.")
+    def statement(self) -> JSON:
+        """Write the statement as JSON."""
+        return JSON(records.to_json(self.record.statement))
+
+
+@strawberry.type(description="How far an index has followed the log.")
+class IndexStatus:
+    """How far an index has followed the log."""
+
+    engine: str = strawberry.field(description="The kind of database.")
+    events: int = strawberry.field(description="How many events it holds.")
+    behind: int = strawberry.field(description="How many events of the log it does not hold yet.")
+
+
+@strawberry.type(description="The repository that is being served.")
+class RepositoryInfo:
+    """The repository that is being served."""
+
+    id: str = strawberry.field(description="32 hexadecimal digits, made with the repository.")
+    url: str = strawberry.field(description="Where it lies; holds no credentials.")
+    format: int = strawberry.field(description="The version of its format.")
+
+    @resolved("The version of lin that serves it.")
+    def version(self) -> str:
+        """Return lin's version."""
+        return __version__
+
+    @resolved("How many events the log holds.")
+    def events(self, info: Info) -> int:
+        """Count the log's events."""
+        return max((status.events + status.behind for status in info.context.repository.index_status()), default=0)
+
+    @resolved("How far each index has followed the log.")
+    def indexes(self, info: Info) -> list[IndexStatus]:
+        """Ask the indexes."""
+        return [
+            IndexStatus(engine=status.engine, events=status.events, behind=status.behind)
+            for status in info.context.repository.index_status()
+        ]
+
+    @resolved("The log's signed checkpoint, a C2SP signed note: proof of what was there.")
+    def checkpoint(self, info: Info) -> str:
+        """Read the checkpoint."""
+        return info.context.repository.checkpoint()
+
+    @resolved("The log's verifier key in signed-note form.")
+    def log_key(self, info: Info) -> str:
+        """Read the log's key."""
+        return info.context.repository.log_key()

@@ -1,0 +1,305 @@
+"""The questions: each resolver is one call of a use case.
+
+Wherever an argument is a `ref` or an id, every form of the command line is taken: `name`, `name@v3`,
+`name@alias`, `name@{2026-03-01}`, an id, a digest, or any unique prefix of one. What a ref decides may be null,
+so that a wrong ref spoils its own answer and not the others of the same request.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import islice
+from typing import Annotated
+
+import strawberry
+
+from lin import records
+from lin.errors import InvalidInputError, NotFoundError
+from lin.lineage.words import ArtifactKind
+
+from . import paging, tracing
+from .answers import Impact, LogEntry, MetricsTable, RepositoryInfo, TrainedModel
+from .arguments import After, First, InExperiment, Kinds, Name, NewestFirst, Ref, Refs, Statuses, Text
+from .context import Info
+from .fields import resolved
+from .nodes import Alias, Artifact, Evaluation, Experiment, Node, Run, experiment_place, present
+from .words import Direction, Match, ThingKind
+
+_ID = re.compile(r"[0-9a-f]{64}")
+
+
+@strawberry.type(description="What can be asked.")
+class Query:
+    """What can be asked."""
+
+    @resolved("Whatever an id or ref means; null where it means nothing.")
+    def node(
+        self,
+        info: Info,
+        *,
+        id: Annotated[strawberry.ID, strawberry.argument(description="An id, or any other ref.")],  # noqa: A002 (Relay's name)
+    ) -> Node | None:
+        """Look up anything; a whole id is taken as one, even where something is named like it."""
+        repository = info.context.repository
+        if _ID.fullmatch(id):
+            key = bytes.fromhex(id)
+            found = repository.get_many([key]).get(key)
+            if found is not None:
+                return present(found)
+        try:
+            return present(repository.resolve(id))
+        except NotFoundError:
+            return None
+
+    @resolved("The one artifact that a ref means; a digest that several hold is ambiguous.")
+    def artifact(self, info: Info, ref: Ref) -> Artifact | None:
+        """Look up an artifact."""
+        return Artifact.of(info.context.repository.artifact(ref))
+
+    @resolved("The run that a ref means.")
+    def run(self, info: Info, ref: Ref) -> Run | None:
+        """Look up a run."""
+        return Run.of(info.context.repository.run(ref))
+
+    @resolved("The experiment of this name.")
+    def experiment(
+        self, info: Info, name: Annotated[str, strawberry.argument(description="Its whole name.")]
+    ) -> Experiment | None:
+        """Look up an experiment."""
+        return Experiment.of(info.context.repository.experiment(name))
+
+    @resolved("Artifacts of any kind, in the order they were recorded.")
+    def artifacts(
+        self,
+        info: Info,
+        *,
+        kinds: Kinds = None,
+        name: Name = None,
+        text: Text = None,
+        newest_first: NewestFirst = True,
+        first: First = paging.DEFAULT,
+        after: After = None,
+    ) -> paging.Connection[Artifact]:
+        """Page through artifacts."""
+        return _artifacts(
+            info, kinds=kinds or [], name=name, text=text, newest_first=newest_first, first=first, after=after
+        )
+
+    @resolved("Artifacts that are models.")
+    def models(
+        self,
+        info: Info,
+        *,
+        name: Name = None,
+        text: Text = None,
+        newest_first: NewestFirst = True,
+        first: First = paging.DEFAULT,
+        after: After = None,
+    ) -> paging.Connection[Artifact]:
+        """Page through models."""
+        return _artifacts(
+            info,
+            kinds=[ArtifactKind.MODEL],
+            name=name,
+            text=text,
+            newest_first=newest_first,
+            first=first,
+            after=after,
+        )
+
+    @resolved("Artifacts that are datasets.")
+    def datasets(
+        self,
+        info: Info,
+        *,
+        name: Name = None,
+        text: Text = None,
+        newest_first: NewestFirst = True,
+        first: First = paging.DEFAULT,
+        after: After = None,
+    ) -> paging.Connection[Artifact]:
+        """Page through datasets."""
+        return _artifacts(
+            info,
+            kinds=[ArtifactKind.DATASET],
+            name=name,
+            text=text,
+            newest_first=newest_first,
+            first=first,
+            after=after,
+        )
+
+    @resolved("Runs, in the order they began.")
+    def runs(
+        self,
+        info: Info,
+        *,
+        experiment: InExperiment = None,
+        statuses: Statuses = None,
+        newest_first: NewestFirst = True,
+        first: First = paging.DEFAULT,
+        after: After = None,
+    ) -> paging.Connection[Run] | None:
+        """Page through runs."""
+        page = info.context.repository.runs(
+            experiment=experiment,
+            statuses=statuses or (),
+            newest_first=newest_first,
+            after=paging.decode(after),
+            limit=paging.checked_first(first),
+        )
+        return paging.from_page(page, after, Run.of)
+
+    @resolved("Experiments, by name.")
+    def experiments(
+        self, info: Info, text: Text = None, first: First = paging.DEFAULT, after: After = None
+    ) -> paging.Connection[Experiment]:
+        """Page through experiments."""
+        found = info.context.repository.experiments(text=text)
+        return paging.from_sequence(found, first, after, Experiment.of, experiment_place)
+
+    @resolved("Evaluations that meet every condition given, oldest first.")
+    def evaluations(
+        self,
+        info: Info,
+        *,
+        models: Refs = None,
+        datasets: Refs = None,
+        experiment: InExperiment = None,
+        first: First = paging.DEFAULT,
+        after: After = None,
+    ) -> paging.Connection[Evaluation] | None:
+        """Page through evaluations."""
+        repository = info.context.repository
+        found = repository.evaluations(
+            models=[repository.artifact(ref).id.value for ref in models or ()],
+            datasets=[repository.artifact(ref).id.value for ref in datasets or ()],
+            experiment=experiment,
+        )
+        return paging.from_sequence(found, first, after, Evaluation.of, paging.place_of)
+
+    @resolved("Artifacts, runs and experiments whose name holds a text, in any case.")
+    def search(
+        self,
+        info: Info,
+        *,
+        text: Annotated[str, strawberry.argument(description="At least one character.")],
+        kinds: Annotated[
+            list[ThingKind] | None, strawberry.argument(description="Only these kinds; all when left out.")
+        ] = None,
+        first: First = 50,
+    ) -> list[Node]:
+        """Search by name."""
+        if not text.strip():
+            raise InvalidInputError(f"nothing to search for: {text!r}", hint="Give at least one character.")
+        found = info.context.repository.search(
+            text, kinds=[kind.value for kind in kinds or ()], limit=paging.checked_first(first)
+        )
+        return [present(item) for item in found]
+
+    @resolved("The models trained on exactly these bytes.")
+    def models_trained_on(
+        self,
+        info: Info,
+        *,
+        ref: Ref,
+        match: Annotated[Match, strawberry.argument(description="When data counts as the same.")] = Match.BYTES,
+        transitive: Annotated[
+            bool, strawberry.argument(description="Also through datasets and models derived from it.")
+        ] = False,
+        first: First = paging.DEFAULT,
+        after: After = None,
+    ) -> paging.Connection[TrainedModel] | None:
+        """Page through the models trained on some data."""
+        del match  # there is one way so far
+        repository = info.context.repository
+        found = repository.resolve(ref)
+        if not isinstance(found, (records.Artifact, records.Content)):
+            raise InvalidInputError(
+                f"{ref!r} is not an artifact, so nothing was trained on it", hint="Give a dataset's name or digest."
+            )
+        # By digest: a ref that means nothing would be looked for among the files of the server's machine.
+        page = repository.models_trained_on(
+            str(found.digest), transitive=transitive, after=paging.decode(after), limit=paging.checked_first(first)
+        )
+        return paging.from_page(page, after, TrainedModel.of, lambda item: item.model)
+
+    @resolved("How something came to be, or what stands on it: nodes and links, flat.")
+    def trace(
+        self,
+        info: Info,
+        *,
+        ref: Ref,
+        direction: Annotated[Direction, strawberry.argument(description="Which way.")] = Direction.UP,
+        depth: Annotated[
+            int | None, strawberry.argument(description="How many links away at most; null for no limit.")
+        ] = tracing.DEPTH,
+        max_nodes: Annotated[
+            int, strawberry.argument(description=f"How many nodes at most: 1 to {tracing.MOST_NODES:,}.")
+        ] = tracing.NODES,
+    ) -> tracing.Trace | None:
+        """Trace."""
+        return tracing.trace(info.context.repository, ref, direction, depth, max_nodes)
+
+    @resolved("The models, evaluations and aliases that stand on an artifact.")
+    def impact(self, info: Info, ref: Ref) -> Impact | None:
+        """Ask what stands on an artifact."""
+        return Impact.of(info.context.repository.impact(ref))
+
+    @resolved("Models by datasets with the newest evaluation of each pair.")
+    def metrics(
+        self, info: Info, experiment: InExperiment = None, models: Refs = None, datasets: Refs = None
+    ) -> MetricsTable | None:
+        """Return the metrics table."""
+        return MetricsTable.of(
+            info.context.repository.metrics(experiment=experiment, models=models or (), datasets=datasets or ())
+        )
+
+    @resolved("Where aliases stand.")
+    def aliases(self, info: Info, name: Name = None) -> list[Alias]:
+        """List aliases."""
+        return [Alias.of(alias) for alias in info.context.repository.aliases(name)]
+
+    @resolved("The events of the log.")
+    def log(
+        self,
+        info: Info,
+        *,
+        kinds: Annotated[
+            list[str] | None,
+            strawberry.argument(description="Only events of these words: `artifact`, `run.started`, `alias`, …"),
+        ] = None,
+        newest_first: NewestFirst = True,
+        first: First = paging.DEFAULT,
+    ) -> list[LogEntry]:
+        """Read the log."""
+        size = paging.checked_first(first)
+        entries = info.context.repository.log(newest_first=newest_first, limit=size, kinds=kinds or ())
+        return [LogEntry.of(entry) for entry in islice(entries, size)]
+
+    @resolved("The repository that is being served.")
+    def repository(self, info: Info) -> RepositoryInfo:
+        """Describe the repository."""
+        repository = info.context.repository
+        return RepositoryInfo(id=repository.id, url=repository.url, format=repository.format)
+
+
+def _artifacts(
+    info: Info,
+    *,
+    kinds: list[ArtifactKind],
+    name: str | None,
+    text: str | None,
+    newest_first: bool,
+    first: int,
+    after: str | None,
+) -> paging.Connection[Artifact]:
+    page: records.Page = info.context.repository.artifacts(
+        kinds=kinds,
+        name=name,
+        text=text,
+        newest_first=newest_first,
+        after=paging.decode(after),
+        limit=paging.checked_first(first),
+    )
+    return paging.from_page(page, after, Artifact.of)
