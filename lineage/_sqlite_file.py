@@ -57,6 +57,12 @@ _DENIED = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 
+class _Connection(sqlite3.Connection):
+    """A connection that remembers to which of the files at its path it belongs."""
+
+    generation = 0
+
+
 class SqliteFile:
     """A file and a pool of connections to it, each used by one thread at a time.
 
@@ -68,24 +74,40 @@ class SqliteFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = Lock()
-        self._idle: list[sqlite3.Connection] = []
+        self._idle: list[_Connection] = []
         self._process = os.getpid()
         self._closed = False
+        self._generation = 0
         with self._errors():
             path.parent.mkdir(parents=True, exist_ok=True)
             self._release(self._connect())
 
     @contextmanager
-    def reading(self) -> Iterator[sqlite3.Connection]:
+    def reading(self) -> Iterator[_Connection]:
         """Lend a connection on which every statement sees the same state of the file."""
         with self._transaction("BEGIN") as connection:
             yield connection
 
     @contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
+    def writing(self) -> Iterator[_Connection]:
         """Lend the connection of the only writer; what it did lasts when the block ends, or not at all."""
         with self._transaction("BEGIN IMMEDIATE") as connection:
             yield connection
+
+    def recreate(self) -> None:
+        """Delete the file and begin an empty one.
+
+        Whoever has the old one open keeps it to itself until it closes it: what it reads stays true, and what it
+        writes is lost with the file, which is a cache.
+        """
+        with self._lock:
+            self._generation += 1
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close()
+        with self._errors():
+            delete(self.path)
+            self._release(self._connect())
 
     def close(self) -> None:
         """Close the idle connections now, and those that are lent when they come back."""
@@ -96,7 +118,7 @@ class SqliteFile:
             connection.close()
 
     @contextmanager
-    def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
+    def _transaction(self, begin: str) -> Iterator[_Connection]:
         with self._errors():
             connection = self._acquire()
             try:
@@ -110,7 +132,7 @@ class SqliteFile:
             finally:
                 self._release(connection)
 
-    def _acquire(self) -> sqlite3.Connection:
+    def _acquire(self) -> _Connection:
         with self._lock:
             if self._closed:
                 raise BackendError(f"the index {self.path} was closed")
@@ -123,19 +145,20 @@ class SqliteFile:
                 return self._idle.pop()
         return self._connect()
 
-    def _release(self, connection: sqlite3.Connection) -> None:
+    def _release(self, connection: _Connection) -> None:
         with self._lock:
-            if not self._closed:
+            if not self._closed and connection.generation == self._generation:
                 self._idle.append(connection)
                 return
         connection.close()
 
-    def _connect(self) -> sqlite3.Connection:
+    def _connect(self) -> _Connection:
         deadline = time.monotonic() + _BUSY_SECONDS
         while True:
             connection = sqlite3.connect(
-                self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+                self.path, _BUSY_SECONDS, isolation_level=None, check_same_thread=False, factory=_Connection
             )
+            connection.generation = self._generation
             try:
                 self._prepare(connection)
             except BaseException as error:
@@ -147,7 +170,7 @@ class SqliteFile:
             else:
                 return connection
 
-    def _prepare(self, connection: sqlite3.Connection) -> None:
+    def _prepare(self, connection: _Connection) -> None:
         for pragma in _PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
         connection.create_function("union_notes", 2, _union_notes, deterministic=True)
@@ -161,7 +184,7 @@ class SqliteFile:
                 hint="`lin index rebuild` makes it anew.",
             )
 
-    def _create(self, connection: sqlite3.Connection) -> None:
+    def _create(self, connection: _Connection) -> None:
         connection.execute("BEGIN IMMEDIATE")
         if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
             for statement in _SCHEMA.split(";"):
@@ -197,7 +220,7 @@ def delete(path: Path) -> None:
         path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
-_inherited: list[sqlite3.Connection] = []
+_inherited: list[_Connection] = []
 """Connections of the process that this one was forked from: kept, because letting go of one closes it."""
 
 

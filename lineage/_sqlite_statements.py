@@ -35,6 +35,7 @@ ADD_EVENT = """
 INSERT INTO event(id, position) VALUES (?, ?)
 ON CONFLICT(id) DO UPDATE SET position = excluded.position WHERE excluded.position < position
 """
+CHECK = "PRAGMA quick_check(1)"
 CLEAR = ("DELETE FROM node", "DELETE FROM edge", "DELETE FROM event", "UPDATE meta SET size = 0, frontier = x''")
 MAX_VERSION = "SELECT max(version) FROM node INDEXED BY node_version WHERE name = ? AND version IS NOT NULL"
 

@@ -25,12 +25,12 @@ from .events import (
     RunUsed,
     Statement,
 )
-from .graph import Direction, EdgeKind, Graph, Node, NodeId, NodeKind
+from .graph import Graph, Node, NodeId, NodeKind
 from .keys import actor_id
+from .questions import present_moves
 from .union import merge, version_of
 from .words import RunStatus
 
-_REPLACED = frozenset({EdgeKind.REPLACED})
 _KEY_DIGITS = 64
 
 
@@ -40,10 +40,9 @@ def alias_heads(graph: Graph, name: str, alias: str) -> Sequence[Node]:
     Usually one; several after concurrent moves were merged; none where there never was such an alias. A head
     that points nowhere takes the alias away.
     """
-    found = graph.find(kinds=[NodeKind.ALIAS], name=alias_name(name, alias))
-    moves = {node.id: node for node in found if _is_of(node, name, alias)}
-    replaced = {edge.source for edge in graph.edges(moves, Direction.DOWN, _REPLACED) if edge.target in moves}
-    return [node for move, node in moves.items() if move not in replaced]
+    moves = graph.find(kinds=[NodeKind.ALIAS], name=alias_name(name, alias))
+    # Names may hold an `@`, so that two aliases are written alike.
+    return present_moves(graph, [move.id for move in moves if _is_of(move, name, alias)])
 
 
 class GraphAdmission:

@@ -28,7 +28,7 @@ from .events import (
 from .graph import Batch, Edge, EdgeKind, Node, NodeId, NodeKind, named_id
 from .union import canonical, combine
 
-__all__ = ["alias_name", "combine", "contribution", "experiment_id"]
+__all__ = ["alias_name", "combine", "contribution", "experiment_id", "named_id"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TICK = timedelta(microseconds=1)

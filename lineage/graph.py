@@ -64,7 +64,7 @@ class NodeKind(IntEnum):
 
     @property
     def word(self) -> str:
-        """The word people use: `model`, `run`, …"""
+        """The word people use, such as `model`."""
         return self.name.lower()
 
 
@@ -112,7 +112,7 @@ class EdgeKind(IntEnum):
 
     @property
     def word(self) -> str:
-        """The word people use: `used`, `generated`, `has content`, …"""
+        """The word people use, such as `used` or `has content`."""
         return "used" if self.role else self.name.lower().replace("_", " ")
 
 
@@ -253,7 +253,7 @@ class Graph(Protocol):
         """
 
     def clear(self) -> None:
-        """Remove everything and go back to position 0."""
+        """Remove everything, whatever state it is in, and go back to position 0."""
 
     def close(self) -> None:
         """Release files and connections; closing twice is no error."""

@@ -53,39 +53,47 @@ class Lag:
         return max(0, self.log - self.index)
 
 
-def open_index(path: Path, log: Log, progress: Progress | None = None) -> SqliteGraph:
-    """Open the index at `path`, caught up with the log; one that is damaged or missing is made anew.
+def open_index(path: Path) -> SqliteGraph:
+    """Open the index at `path`; one that is missing, damaged or another version's is begun anew, empty.
 
-    Raises:
-        CorruptLogError: The log does not continue what the index was built from, or is damaged itself.
+    `catch_up` fills it.
     """
     try:
-        return _opened(path, log, progress)
+        return SqliteGraph(path)
     except DamagedIndexError:
         delete(path)
-        return _opened(path, log, progress)
+        return SqliteGraph(path)
 
 
 def catch_up(log: Log, graph: Graph, progress: Progress | None = None) -> int:
     """Apply what the log holds and the graph does not, and return how many events that were.
 
-    Several processes may do so at once on one graph; each event is applied by one of them.
+    Several processes may do so at once on one graph; each event is applied by one of them. A graph that
+    turns out to be damaged is emptied and filled again: all of it is in the log.
 
     Raises:
         CorruptLogError: The log was rolled back or rewritten, or its leaves are not those that its checkpoint
             signs. Nothing unproven is in the graph.
         UnsupportedFormatError: The log holds an event that a newer lin wrote.
-        DamagedIndexError: The graph's position makes no sense.
+        DamagedIndexError: The graph is damaged, and still is after it was emptied once to be filled again.
     """
     applied = 0
+    damaged = False
     while True:
-        # In this order: the log only grows, so a checkpoint read later is never behind the position.
-        position = graph.position()
-        at = log.checkpoint()
         try:
-            applied += _follow(log, at, graph, position, progress)
+            # In this order: the log only grows, so a checkpoint read later is never behind the position.
+            position = graph.position()
+            at = log.checkpoint()
+            for count in _follow(log, at, graph, position, progress):
+                applied += count
         except ConflictError:
             continue  # another process was faster: go on from where it came
+        except DamagedIndexError:
+            if damaged:
+                raise
+            damaged = True
+            graph.clear()
+            continue
         return applied
 
 
@@ -106,17 +114,8 @@ def lag(log: Log, graph: Graph) -> Lag:
     return Lag(log.checkpoint().size, position.size)
 
 
-def _opened(path: Path, log: Log, progress: Progress | None) -> SqliteGraph:
-    graph = SqliteGraph(path)
-    try:
-        catch_up(log, graph, progress)
-    except BaseException:
-        graph.close()
-        raise
-    return graph
-
-
-def _follow(log: Log, at: Checkpoint, graph: Graph, position: Position, progress: Progress | None) -> int:
+def _follow(log: Log, at: Checkpoint, graph: Graph, position: Position, progress: Progress | None) -> Iterator[int]:
+    """Apply batch after batch, and yield how many events each held."""
     try:
         frontier = Frontier(position.size, position.frontier)
     except InvalidInputError as error:
@@ -125,7 +124,7 @@ def _follow(log: Log, at: Checkpoint, graph: Graph, position: Position, progress
         ) from error
     if position.size >= at.size:
         _check(log, frontier, at, known=True)
-        return 0
+        return
     leaves = log.read(position.size, at.size, at=at)
     for some in _batches(leaves):
         following = frontier.extend(leaf_digest(leaf.data) for leaf in some)
@@ -148,7 +147,7 @@ def _follow(log: Log, at: Checkpoint, graph: Graph, position: Position, progress
         frontier = following
         if progress is not None:
             progress(frontier.size, at.size)
-    return at.size - position.size
+        yield len(some)
 
 
 def _check(log: Log, frontier: Frontier, at: Checkpoint, *, known: bool) -> None:

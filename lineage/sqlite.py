@@ -80,10 +80,16 @@ class SqliteGraph:
             db.execute(sql.MOVE, (position.size, b"".join(position.frontier)))
 
     def clear(self) -> None:
-        """Remove everything and go back to position 0."""
-        with self._file.writing() as db:
-            for statement in sql.CLEAR:
-                db.execute(statement)
+        """Remove everything, whatever state the file is in, and go back to position 0."""
+        try:
+            with self._file.writing() as db:
+                sound = [row[0] for row in db.execute(sql.CHECK)] == ["ok"]
+                for statement in sql.CLEAR if sound else ():
+                    db.execute(statement)
+        except DamagedIndexError:
+            sound = False
+        if not sound:
+            self._file.recreate()
 
     def close(self) -> None:
         """Release the file; closing twice is no error."""
