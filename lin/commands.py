@@ -279,7 +279,7 @@ class _Command:
                     self.evaluation = recording.evaluated(*self.evaluates, metrics)
                 elif self.evaluates:
                     warnings.append("the command printed no metrics, so there is no evaluation")
-        recording.finish(outcome.status, exit_status=outcome.exit_status, detail=outcome.detail())
+        _finish(recording, outcome)
         key = recording.id.value
         return CommandResult(
             run=recording.record,
@@ -371,6 +371,10 @@ def start_here(repository: Repository, *, name: str, experiment: str, parameters
     )
 
 
+def _finish(recording: Recording, outcome: Outcome) -> None:
+    recording.finish(outcome.status, exit_status=outcome.exit_status, detail=outcome.detail(), at=outcome.ended)
+
+
 @contextmanager
 def _never_lost(recording: Recording, outcome: Outcome, warnings: list[str]) -> Iterator[None]:
     """Record the run's end even where its results could not be kept."""
@@ -379,7 +383,7 @@ def _never_lost(recording: Recording, outcome: Outcome, warnings: list[str]) -> 
     except LinError as error:
         warnings.append(error.message)
     except BaseException:
-        recording.finish(outcome.status, exit_status=outcome.exit_status, detail=outcome.detail())
+        _finish(recording, outcome)
         raise
 
 

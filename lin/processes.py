@@ -14,10 +14,11 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
 
+from lin.lineage.events import now
 from lin.lineage.words import RunStatus
 
 NOT_FOUND = 127
@@ -40,12 +41,14 @@ class Outcome:
         status: In lin's words. Signals that people and schedulers send to stop a job make it `interrupted`.
         error: Why it could not be started; empty otherwise.
         tail: The last lines it printed.
+        ended: When, as events write it.
     """
 
     exit_status: int
     status: RunStatus
     error: str
     tail: tuple[str, ...]
+    ended: str = field(default_factory=now)
 
     def detail(self) -> Mapping[str, Any]:
         """Return what goes into the run's erasable detail."""

@@ -203,13 +203,21 @@ class Recording:
         *,
         exit_status: int | None = None,
         detail: Mapping[str, Any] | None = None,
+        at: str | None = None,
     ) -> None:
-        """Record how the run ended; only the first call counts."""
+        """Record how the run ended; only the first call counts.
+
+        Args:
+            status: Anything but `running`.
+            exit_status: The command's own.
+            detail: What may be personal: the error's text, the last lines printed.
+            at: When it ended, as `format_time` writes it; now by default.
+        """
         if self._finished:
             return
         outcome = self._repository.put_detail(detail) if detail else None
         finished = RunFinished(self.id, status, exit_status, dict(self._metrics), outcome)
-        self._repository.record(lambda draft, _: draft.add(finished))
+        self._repository.record(lambda draft, _: draft.add(finished, at=at))
         self._finished = True
 
     def __enter__(self) -> Self:

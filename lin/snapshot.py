@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 
 from lin.errors import BackendError, LinError
 from lin.store.folder import Stored, put_path
+from lin.store.scan import shown
 
 from .repository import Repository
 
@@ -71,7 +72,7 @@ def take(
         if refusal is None:
             taken.append(name)
         elif refusal:
-            warnings.append(f"{name} was left out of the code: {refusal}")
+            warnings.append(f"{shown(name)} was left out of the code: {refusal}")
     if len(taken) > MAX_FILES and git is None:
         warnings.append(
             f"only {MAX_FILES} of {len(taken)} files were taken as code; a git repository has no such limit"
@@ -177,24 +178,24 @@ class _Sieve:
         self._without = {path.resolve() for path in without}
         self._is_data = is_data
 
-    def refusal(self, path: Path, *, tracked: bool) -> str | None:
+    def refusal(self, path: Path, *, tracked: bool) -> str | None:  # noqa: PLR0911 - one line a reason
         """Say why a file is no part of the code: None if it is, an empty text where nobody needs to know."""
+        real = path.resolve()
+        if not self._without.isdisjoint((real, *real.parents)):
+            return ""
         try:
             str(path).encode()
             status = path.lstat()
         except FileNotFoundError:
             return ""  # deleted, but still in the index: that is what dirty means
-        except (OSError, UnicodeEncodeError) as error:
-            return str(error)
+        except UnicodeEncodeError:
+            return "its name is not UTF-8"
+        except OSError as error:
+            return error.strerror or str(error)
         if stat.S_ISLNK(status.st_mode):
             return self._link(path)
-        if not stat.S_ISREG(status.st_mode):
-            return "a submodule" if stat.S_ISDIR(status.st_mode) else "not a file"
-        if not os.access(path, os.R_OK):
-            return "not readable"
-        real = path.resolve()
-        if not self._without.isdisjoint((real, *real.parents)):
-            return ""
+        if not stat.S_ISREG(status.st_mode) or not os.access(path, os.R_OK):
+            return "a submodule" if stat.S_ISDIR(status.st_mode) else "not a readable file"
         return None if tracked else self._untracked(path, status.st_size)
 
     def _link(self, path: Path) -> str | None:

@@ -40,13 +40,13 @@ class Draft:
         self._key = key
         self.signed: list[SignedEvent] = []
 
-    def add(self, statement: Statement) -> EventId:
-        """Sign a statement, as of now, and return its event's id.
+    def add(self, statement: Statement, *, at: str | None = None) -> EventId:
+        """Sign a statement, as of now or of the moment given, and return its event's id.
 
         Raises:
             InvalidInputError: It does not fit into a leaf of the log.
         """
-        signed = sign(Event(now(), self._key.id, statement), self._key)
+        signed = sign(Event(at or now(), self._key.id, statement), self._key)
         self.signed.append(signed)
         return signed.id
 
