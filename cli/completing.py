@@ -15,6 +15,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from lin.lineage.words import ArtifactKind, Role
+
 from .session import Session
 
 if TYPE_CHECKING:  # only a completion that asks for names pays for it

@@ -51,7 +51,8 @@ def mermaid(trace: Trace) -> Iterator[str]:
     for edge in trace.edges:
         yield f'  {short[edge.source]} -->|"{_caption(edge).translate(_MERMAID)}"| {short[edge.target]}'
     if trace.roots:
-        yield f"  classDef root stroke-width:3px\n  class {','.join(short[root] for root in trace.roots)} root"
+        yield "  classDef root stroke-width:3px"
+        yield f"  class {','.join(short[root] for root in trace.roots)} root"
     for remark in remarks(trace):
         yield f"  %% {remark}"
 

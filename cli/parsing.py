@@ -16,6 +16,7 @@ STATUSES = tuple(status.value for status in RunStatus)
 
 _WHOLE = re.compile(r"-?(0|[1-9][0-9]*)")
 _DECIMAL = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
+_WHOLE_LIKE = re.compile(r"[-+]?[0-9]+")
 _TRUTH = {"true": True, "false": False}
 _DIGITS = 4_000
 """Longer runs of digits are text: Python refuses to read them as a number."""
@@ -27,7 +28,12 @@ def scalar(text: str) -> Scalar:
         return _TRUTH[text]
     if len(text) < _DIGITS and _WHOLE.fullmatch(text):
         return int(text)
-    if len(text) < _DIGITS and _DECIMAL.fullmatch(text) and not text.isdigit() and math.isfinite(float(text)):
+    if (
+        len(text) < _DIGITS
+        and _DECIMAL.fullmatch(text)
+        and not _WHOLE_LIKE.fullmatch(text)
+        and math.isfinite(float(text))
+    ):
         return float(text)
     return text
 

@@ -76,13 +76,14 @@ def number(count: int, one: str, many: str = "") -> str:
 
 def duration(seconds: float) -> str:
     """Write a time span: `0.31 s`, `12.4 s`, `3 min 12 s`, `2 h 5 min`."""
-    if seconds < _TENTHS_BELOW:
+    if round(seconds, 2) < _TENTHS_BELOW:
         return f"{seconds:.2f} s"
-    if seconds < _MINUTE:
+    if round(seconds, 1) < _MINUTE:
         return f"{seconds:.1f} s"
-    if seconds < _HOUR:
-        return f"{seconds // _MINUTE:.0f} min {seconds % _MINUTE:.0f} s"
-    return f"{seconds // _HOUR:.0f} h {seconds % _HOUR // _MINUTE:.0f} min"
+    whole = round(seconds)
+    if whole < _HOUR:
+        return f"{whole // _MINUTE} min {whole % _MINUTE} s"
+    return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE} min"
 
 
 def moment(time: str) -> str:
