@@ -120,6 +120,38 @@ def trace(
     )
 
 
+def models_trained_on(
+    graph: Graph, contents: Collection[NodeId], *, transitive: bool, after: Cursor | None, limit: int | None
+) -> Page:
+    """Return the models trained on content, oldest first, as a page of `TrainedModel`."""
+    found = questions.models_trained_on(
+        graph, contents, transitive=transitive, after=after, limit=None if limit is None else limit + 1
+    )
+    items = [TrainedModel(reading.artifact(trained.model), trained.direct, trained.roles) for trained in found]
+    total = questions.count_models_trained_on(graph, contents, transitive=transitive)
+    return reading.page([trained.model for trained in found], items, limit, total)
+
+
+def impact(graph: Graph, start: Sequence[NodeId]) -> Impact:
+    """Return what stands on these artifacts or runs."""
+    found = questions.impact(graph, start)
+    return Impact(
+        models=tuple(reading.artifact(node) for node in found.models if reading.is_known(node)),
+        evaluations=tuple(reading.evaluations(graph, found.evaluations)),
+        aliases=tuple(reading.aliases(graph, found.aliases)),
+        runs=found.runs,
+        artifacts=found.artifacts,
+    )
+
+
+def evaluations(
+    graph: Graph, *, models: Collection[NodeId], datasets: Collection[NodeId], experiment: NodeId | None
+) -> Sequence[Evaluation]:
+    """Return the evaluations that meet every condition given, oldest first."""
+    nodes = questions.evaluations(graph, models=models, datasets=datasets, experiment=experiment)
+    return reading.evaluations(graph, nodes)
+
+
 def table(evaluations: Sequence[Evaluation]) -> MetricsTable:
     """Lay evaluations, oldest first, out as models × datasets, the newest of each pair."""
     cells = {(item.model.id, item.dataset.id): item for item in evaluations}

@@ -19,6 +19,7 @@ from lin.lineage.graph import (
     NodeId,
     NodeKind,
 )
+from lin.lineage.questions import present_moves
 from lin.lineage.words import ArtifactKind, Evidence, RunStatus, Shape
 from lin.store.digest import Digest
 
@@ -163,15 +164,9 @@ def used(graph: Graph, runs: Collection[NodeId]) -> Mapping[NodeId, Sequence[Use
 
 def aliases(graph: Graph, moves: Iterable[Node]) -> list[Alias]:
     """Read where aliases stand from their moves that no other move replaces, by name."""
-    heads: dict[str, list[Node]] = defaultdict(list)
-    for node in moves:
-        if "alias" in node.facets:
-            heads[node.name or ""].append(node)
-    replaced = {
-        edge.source
-        for edge in graph.edges({n.id for ns in heads.values() for n in ns}, Direction.DOWN, {EdgeKind.REPLACED})
-    }
-    standing = {name: [n for n in nodes if n.id not in replaced] for name, nodes in heads.items()}
+    standing: dict[str, list[Node]] = defaultdict(list)
+    for node in present_moves(graph, [move.id for move in moves]):
+        standing[node.name or ""].append(node)
     targets = {
         bytes.fromhex(node.facets["alias"]["artifact"])
         for nodes in standing.values()
@@ -181,8 +176,6 @@ def aliases(graph: Graph, moves: Iterable[Node]) -> list[Alias]:
     known = {key: artifact(node) for key, node in graph.get(targets).items() if is_known(node)}
     answer = []
     for nodes in standing.values():
-        if not nodes:
-            continue
         facets = [node.facets["alias"] for node in nodes]
         ids = dict.fromkeys(bytes.fromhex(facet["artifact"]) for facet in facets if "artifact" in facet)
         answer.append(
