@@ -19,10 +19,12 @@ from .records import (
     Content,
     Evaluation,
     Experiment,
+    Impact,
     MetricsTable,
     Page,
     Run,
     Trace,
+    TrainedModel,
 )
 
 _STEP = 500

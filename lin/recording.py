@@ -136,12 +136,12 @@ class Recording:
         Returns:
             The path itself, or that of the local copy, which must not be changed.
         """
-        role = word(Role, role, "role")
+        meaning: Role = word(Role, role, "role")
         if isinstance(source, Artifact):
             artifact, path = source, None
         else:
-            artifact, path = find_input(self._repository, source, role, progress=progress)
-        use = Use(artifact.id, role, Evidence.DECLARED, self._relative(path) if path else None)
+            artifact, path = find_input(self._repository, source, meaning, progress=progress)
+        use = Use(artifact.id, meaning, Evidence.DECLARED, self._relative(path) if path else None)
         self._repository.record(lambda draft, _: _draft_uses(draft, self.id, [use]))
         return path or self._repository.checkout(artifact)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from threading import RLock
+from threading import Lock
 from typing import TypeVar
 
 from lin.errors import ConflictError, DamagedIndexError
@@ -70,7 +70,7 @@ class Ledger:
         self.index = cache / FILE_NAME
         self._actor_key = actor_key
         self._graph: SqliteGraph | None = None
-        self._opening = RLock()
+        self._opening = Lock()
         self._sequencer = Sequencer(log, log_key, lambda: GraphAdmission(self.graph()), committed=self._follow)
 
     def graph(self) -> Graph:
@@ -79,50 +79,20 @@ class Ledger:
         Raises:
             CorruptLogError: The log is damaged, or does not continue what the index was built from.
         """
-        graph = self._graph
-        if graph is not None:
-            try:
-                catch_up(self.log, graph)
-            except DamagedIndexError:
-                self.close()
-            else:
-                return graph
-        with self._opening:
-            if self._graph is None:
-                self._graph = open_index(self.index, self.log)
-            return self._graph
+        graph = self._open()
+        catch_up(self.log, graph)
+        return graph
 
     def position(self) -> Position:
         """Return how far the index is, without making it catch up; nowhere where it cannot be read."""
-        if not self.index.exists():
-            return Position()
-        graph = self._graph
         try:
-            if graph is not None:
-                return graph.position()
-            graph = SqliteGraph(self.index)
+            return self._open().position()
         except DamagedIndexError:
             return Position()
-        try:
-            return graph.position()
-        except DamagedIndexError:
-            return Position()
-        finally:
-            graph.close()
 
     def rebuild(self, progress: Progress | None = None) -> int:
         """Empty the index and build it again from the whole log; return how many events it holds."""
-        self.close()
-        try:
-            graph = SqliteGraph(self.index)
-        except DamagedIndexError:
-            with self._opening:
-                self._graph = open_index(self.index, self.log, progress)
-                return self._graph.position().size
-        try:
-            return rebuild(self.log, graph, progress)
-        finally:
-            graph.close()
+        return rebuild(self.log, self._open(), progress)
 
     def record(self, build: Callable[[Draft, Graph], T]) -> T:
         """Write what `build` adds to a draft, durably, and let the index follow.
@@ -157,6 +127,12 @@ class Ledger:
                 attempt += 1
             else:
                 return result
+
+    def _open(self) -> SqliteGraph:
+        with self._opening:
+            if self._graph is None:
+                self._graph = open_index(self.index)
+            return self._graph
 
     def _follow(self) -> None:
         self.graph()
