@@ -25,7 +25,7 @@ from lin.lineage.events import format_time
 from lin.lineage.graph import ARTIFACT_KINDS, Graph, Node, NodeKind, named_id
 
 from . import reading
-from .records import Artifact
+from .records import Artifact, Content
 
 if TYPE_CHECKING:
     from .reading import Found
@@ -100,7 +100,7 @@ def resolve_artifact(graph: Graph, ref: str) -> Artifact:
     found = resolve(graph, ref)
     if isinstance(found, Artifact):
         return found
-    if isinstance(found, reading.Content):
+    if isinstance(found, Content):
         if len(found.artifacts) == 1:
             return found.artifacts[0]
         if found.artifacts:
@@ -203,7 +203,7 @@ def _one(graph: Graph, ref: str, nodes: Sequence[Node]) -> Found:
 
 
 def _candidate(found: Found) -> str:
-    if isinstance(found, reading.Content):
+    if isinstance(found, Content):
         return str(found.digest)
     if isinstance(found, Artifact):
         return f"{found.id} ({found.label})"
