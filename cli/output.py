@@ -17,15 +17,19 @@ from lin.errors import BackendError
 
 from .text import drawable
 
+_STANDARD_OUTPUT, _STANDARD_ERROR = 1, 2
 _STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "blue": "34", "magenta": "35"}
 
 
 def prepare() -> None:
     """Make standard output and error able to take any text, whatever the user's locale; closed ones lead nowhere."""
-    if sys.stdout is None:
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 - lives as long as the process
-    if sys.stderr is None:
-        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 - lives as long as the process
+    if sys.stdin is None or sys.stdout is None or sys.stderr is None:
+        # A file opened later must not become number 1 or 2: what is printed would end up in it.
+        while (number := os.open(os.devnull, os.O_RDWR)) <= _STANDARD_ERROR:
+            os.set_inheritable(number, True)
+        os.close(number)
+        sys.stdout = sys.stdout or open(_STANDARD_OUTPUT, "w", encoding="utf-8", closefd=False)  # noqa: SIM115, PTH123 - lives as long as the process
+        sys.stderr = sys.stderr or open(_STANDARD_ERROR, "w", encoding="utf-8", closefd=False)  # noqa: SIM115, PTH123 - lives as long as the process
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure:
@@ -91,13 +95,13 @@ def width() -> int | None:
 def standard_output_kept() -> Iterator[None]:
     """Send what this process and its children print to standard error, so that stdout holds only our answer."""
     flush()
-    kept = os.dup(1)
+    kept = os.dup(_STANDARD_OUTPUT)
     try:
-        os.dup2(2, 1)
+        os.dup2(_STANDARD_ERROR, _STANDARD_OUTPUT)
         yield
     finally:
         sys.stdout.flush()
-        os.dup2(kept, 1)
+        os.dup2(kept, _STANDARD_OUTPUT)
         os.close(kept)
 
 
@@ -106,7 +110,7 @@ def _write(action: Any) -> bool:
         action()
     except BrokenPipeError:
         nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, 1)
+        os.dup2(nowhere, _STANDARD_OUTPUT)
         os.close(nowhere)
         return False
     except OSError as error:

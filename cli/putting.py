@@ -76,5 +76,5 @@ def put(
                         output.say(f"  same bytes as {', '.join(same[:NAMED])}{more}")
         finally:
             # What was recorded is said, even when a later path fails.
-            if session.json:
+            if session.json and done:
                 output.document([result.to_json() for result in done])
