@@ -123,6 +123,8 @@ class Place(Protocol):
     def open(self, name: str) -> BinaryIO:
         """Open a file for sequential and random reading; the caller closes it.
 
+        If the file is replaced meanwhile, reading goes on with the old bytes or raises `BackendError`.
+
         Raises:
             NotFoundError: There is no such file.
         """

@@ -209,7 +209,7 @@ class FsspecPlace:
     def _send(self, path: str, spool: Spool) -> None:
         small = spool.in_memory()
         if small is not None or self._protocol == "memory":
-            self._fs.pipe_file(path, spool.file.read() if small is None else small)
+            self._fs.pipe_file(path, spool.rewind().read() if small is None else small)
         else:
             self._fs.put_file(spool.path(), path)
 
