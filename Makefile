@@ -37,7 +37,7 @@ format: ## Format the code and correct what can be corrected by itself
 types: ## Check the types, with mypy and pyright
 	@./.ci/environment all
 	$(BIN)/mypy
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 
 docs: ## Build the documentation into site/, warnings as errors
 	@./.ci/environment all

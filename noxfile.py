@@ -46,7 +46,7 @@ def types(session: nox.Session) -> None:
     """Check the types with mypy and pyright."""
     install(session, "types", "test", extras=("server", "s3"))
     session.run("mypy")
-    session.run("pyright")
+    session.run("pyright", "--pythonpath", str(Path(session.bin) / "python"))
 
 
 @nox.session(python=PYTHONS)
