@@ -174,7 +174,8 @@ def _load_or_create(path: Path) -> Ed25519PrivateKey:
     if private is not None:
         return private
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in (*reversed(path.parent.parents), path.parent):  # `mkdir` gives the mode to the last one only
+            folder.mkdir(mode=0o700, exist_ok=True)
         _create(path, _new_pem())
     except PermissionError as error:
         raise PermissionDeniedError(

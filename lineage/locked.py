@@ -58,10 +58,10 @@ class LockedCommits:
             if lock.acquired():
                 self._lead(requests, key)
                 return
-            tickets: list[tuple[str, Request]] = []
+            tickets = [(self._room.ticket(), request) for request in requests]
             try:
-                for request in requests:
-                    tickets.append((self._room.leave(request), request))  # noqa: PERF401 - each counts at once
+                for ticket, request in tickets:
+                    self._room.leave(ticket, request)
                 lock.wait()
                 for ticket, request in tickets:
                     self._room.collect(ticket, request)

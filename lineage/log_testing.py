@@ -31,10 +31,18 @@ def run_started(name: str, key: ActorKey = ACTOR_KEY, *, experiment: str = "e") 
 
 
 class ScanningAdmission:
-    """Admit what the log does not hold, by reading all of it; refuse runs of the experiment `refused`."""
+    """Admit what the log does not hold, by reading it; refuse runs of the experiment `refused`.
 
-    def __init__(self, log: Log) -> None:
-        self._known = {parse(leaf.data).id for leaf in log.read()}
+    Args:
+        log: The log.
+        known: The ids of the log's first events, which earlier admissions read; extended here.
+    """
+
+    def __init__(self, log: Log, known: dict[EventId, None] | None = None) -> None:
+        self._known: dict[EventId, None] = {} if known is None else known
+        for leaf in log.read(len(self._known)):
+            self._known[parse(leaf.data).id] = None
+        self._admitted: set[EventId] = set()
 
     def admit(self, request: Sequence[SignedEvent]) -> Sequence[SignedEvent]:
         """Return the events that are new."""
@@ -42,9 +50,9 @@ class ScanningAdmission:
             statement = signed.event.statement
             if isinstance(statement, RunStarted) and statement.experiment == "refused":
                 raise ConflictError(f"run {statement.name!r} is refused", hint="Name another experiment.")
-        new = {signed.id: signed for signed in request if signed.id not in self._known}
-        self._known |= new.keys()
-        return list(new.values())
+        fresh = [signed for signed in request if signed.id not in self._known and signed.id not in self._admitted]
+        self._admitted |= {signed.id for signed in fresh}
+        return list({signed.id: signed for signed in fresh}.values())
 
 
 def ids(log: Log) -> list[EventId]:

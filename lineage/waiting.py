@@ -37,20 +37,23 @@ class WaitingRoom:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def leave(self, request: Request) -> str:
-        """Leave a request and return the ticket to collect its answer with; tickets sort by arrival."""
-        ticket = f"{time.time_ns():020d}-{os.getpid()}-{secrets.token_hex(4)}"
+    def ticket(self) -> str:
+        """Return a ticket to leave a request with; tickets sort by arrival."""
+        return f"{time.time_ns():020d}-{os.getpid()}-{secrets.token_hex(4)}"
+
+    def leave(self, ticket: str, request: Request) -> None:
+        """Leave a request, for the holder of the lock to find."""
         body = encode_bundle([event.leaf for event in request.events])
         with os_errors("write to", self._folder):
             self._folder.mkdir(parents=True, exist_ok=True)
         self._write(ticket + _REQUEST, hashlib.sha256(body).digest() + body)
-        return ticket
 
     def withdraw(self, ticket: str) -> None:
         """Take a request and its answer away; taking away nothing is no error."""
-        for suffix in (_REQUEST, _ANSWER):
-            with os_errors("delete", self._folder / (ticket + suffix)):
-                (self._folder / (ticket + suffix)).unlink(missing_ok=True)
+        for suffix in (_REQUEST, _REQUEST + _DRAFT, _ANSWER):
+            path = self._folder / (ticket + suffix)
+            with os_errors("delete", path):
+                path.unlink(missing_ok=True)
 
     def collect(self, ticket: str, request: Request) -> None:
         """Settle a request if its answer is there."""
