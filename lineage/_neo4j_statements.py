@@ -1,0 +1,282 @@
+"""The Neo4j engine's statements, each with a plan that is safe whatever the statistics say.
+
+What explodes, and what is written instead (`docs/graph.md` has the figures):
+
+- Following any number of edges is `-[:A|B*1..]->` from a bound node to one that is only asked for once
+  (`WITH DISTINCT`), with no name for the path or its edges: then the plan is `VarLengthExpand(Pruning,BFS)`.
+- A path is `shortestPath` between two bound nodes, never a pattern that enumerates.
+- Two nodes are looked up one after the other, with a barrier between them (`LIMIT 1`, or a value taken out of the row):
+  two `MATCH` in a row make a Cartesian product.
+- Edges between known nodes are asked for by type: without one the planner, on a young database, reads all edges.
+
+Names of labels and types and numbers of kinds are written into the text; everything else is bound. A test asks the
+server for the plan of each statement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from .graph import Direction, EdgeKind, NodeKind
+
+NO_LIMIT = 2**63 - 1
+"""The greatest number that Neo4j knows."""
+
+NODE = "n.id, n.kind, n.name, n.created, n.facets"
+_ONE, _TURNS = "(m:LinMeta {one: 1})", "(t:LinMeta {one: 2})"
+
+# ---------------------------------------------------------------------------- setting up
+
+SCHEMA = (
+    "CREATE CONSTRAINT lin_meta IF NOT EXISTS FOR (m:LinMeta) REQUIRE m.one IS UNIQUE",
+    "CREATE CONSTRAINT lin_id IF NOT EXISTS FOR (n:Lin) REQUIRE n.id IS UNIQUE",
+    "CREATE CONSTRAINT lin_event IF NOT EXISTS FOR (e:LinEvent) REQUIRE e.id IS UNIQUE",
+    "CREATE INDEX lin_kind IF NOT EXISTS FOR (n:Lin) ON (n.kind, n.created, n.id)",
+    "CREATE INDEX lin_name IF NOT EXISTS FOR (n:Lin) ON (n.handle, n.created, n.id)",
+    "CREATE INDEX lin_version IF NOT EXISTS FOR (n:Lin) ON (n.handle, n.version)",
+    "CREATE TEXT INDEX lin_text IF NOT EXISTS FOR (n:Lin) ON (n.folded)",
+)
+AWAIT_INDEXES = "CALL db.awaitIndexes(60)"
+OUR_CONSTRAINTS = "SHOW CONSTRAINTS YIELD name WHERE name STARTS WITH 'lin_' RETURN name"
+OUR_INDEXES = (
+    "SHOW INDEXES YIELD name, owningConstraint WHERE name STARTS WITH 'lin_' AND owningConstraint IS NULL RETURN name"
+)
+FOREIGN = "MATCH (n) WHERE NOT n:Lin AND NOT n:LinEvent AND NOT n:LinMeta RETURN labels(n) LIMIT 1"
+"""The one statement that looks at every node; sent only if the counts say that there is someone else's."""
+COUNTS = (
+    "CALL () { MATCH (n) RETURN count(n) AS every } CALL () { MATCH (n:Lin) RETURN count(n) AS nodes } "
+    "CALL () { MATCH (n:LinEvent) RETURN count(n) AS events } CALL () { MATCH (n:LinMeta) RETURN count(n) AS metas } "
+    "RETURN every, nodes + events + metas"
+)
+"""All nodes, and lin's, from the database's own counters."""
+META = f"MATCH {_ONE} RETURN m.schema, m.repository"
+MAKE_META = (
+    f"MERGE {_ONE} ON CREATE SET m.schema = $schema, m.repository = $repository, "
+    "m.size = 0, m.frontier = [], m.emptying = false "
+    f"MERGE {_TURNS} ON CREATE SET t.begun = 0, t.done = 0"
+)
+
+
+def drop(what: str, name: str) -> str:
+    """Drop a constraint or an index that lin made."""
+    return f"DROP {what} `{name}` IF EXISTS"
+
+
+# ---------------------------------------------------------------------------- the position, and taking turns
+
+STATE = f"MATCH {_ONE} WITH m LIMIT 1 MATCH {_TURNS} RETURN m.size, m.frontier, m.emptying, t.begun, t.done"
+LOCK = f"MATCH {_ONE} SET m.turn = $turn"
+"""Wait for whoever writes, and keep others from writing until the transaction ends."""
+BEGIN = f"MATCH {_TURNS} SET t.begun = t.begun + 1 RETURN t.begun"
+DONE = f"MATCH {_TURNS} WHERE t.done < $number SET t.done = $number"
+MOVE = f"MATCH {_ONE} SET m.size = $size, m.frontier = $frontier, m.emptying = $emptying"
+
+# ---------------------------------------------------------------------------- writing
+
+
+def label(kind: NodeKind) -> str:
+    """Return the label of nodes of this kind, for people who look at the graph in Neo4j's own tools."""
+    return kind.name.capitalize()
+
+
+def add_nodes(kind: NodeKind) -> str:
+    """Make nodes. Parameters: `rows`, each a map of properties."""
+    return f"UNWIND $rows AS row CREATE (n:Lin:{label(kind)}) SET n = row"
+
+
+def change_nodes(kind: NodeKind) -> str:
+    """Give nodes new properties and this kind's label. Parameters: `rows`, each a map of all properties."""
+    others = "".join(f":{label(other)}" for other in NodeKind if other is not kind)
+    return f"UNWIND $rows AS row MATCH (n:Lin {{id: row.id}}) SET n = row REMOVE n{others} SET n:{label(kind)}"
+
+
+MARK_LONG = "UNWIND $ids AS id MATCH (n:Lin {id: id}) SET n:LinLong"
+"""Mark nodes whose names are too long for the index of texts. Parameters: `ids`."""
+
+_ENDS = (
+    "UNWIND $rows AS row MATCH (a:Lin {id: row[0]}) WITH a, row[1] AS target, row[2] AS notes "
+    "MATCH (b:Lin {id: target})"
+)
+
+
+def add_edges(kind: EdgeKind) -> str:
+    """Make edges that are not there. Parameters: `rows` of (source, target, notes or null)."""
+    return f"{_ENDS} CREATE (a)-[:{kind.name} {{notes: notes}}]->(b)"
+
+
+def change_edges(kind: EdgeKind) -> str:
+    """Give edges new notes. Parameters: `rows` of (source, target, notes)."""
+    return f"{_ENDS} WITH a, b, notes MATCH (a)-[r:{kind.name}]->(b) SET r.notes = notes"
+
+
+def edges_between(kind: EdgeKind) -> str:
+    """Find which edges are there. Parameters: `rows` of (source, target, null)."""
+    return f"{_ENDS} WITH DISTINCT a, b MATCH (a)-[r:{kind.name}]->(b) RETURN a.id, b.id, r.notes"
+
+
+ADD_EVENTS = "UNWIND $rows AS row CREATE (e:LinEvent {id: row[0], position: row[1]})"
+CHANGE_EVENTS = "UNWIND $rows AS row MATCH (e:LinEvent {id: row[0]}) SET e.position = row[1]"
+
+DELETE_NODES = "MATCH (n:Lin) WITH n LIMIT $limit DETACH DELETE n RETURN count(*)"
+DELETE_EVENTS = "MATCH (e:LinEvent) WITH e LIMIT $limit DETACH DELETE e RETURN count(*)"
+DELETE_META = "MATCH (m:LinMeta) DETACH DELETE m"
+
+# ---------------------------------------------------------------------------- reading
+
+EVENTS = "UNWIND $ids AS id MATCH (e:LinEvent {id: id}) RETURN e.id, e.position"
+NODES = f"UNWIND $ids AS id MATCH (n:Lin {{id: id}}) RETURN {NODE}"
+MAX_VERSION = (
+    "MATCH (n:Lin) USING INDEX n:Lin(handle, version) "
+    "WHERE n.handle = $handle AND n.version > 0 AND n.name = $name "
+    "RETURN n.version ORDER BY n.handle DESC, n.version DESC LIMIT 1"
+)
+
+
+def count(kinds: Collection[NodeKind]) -> str:
+    """Count nodes of these kinds, from the database's own counters."""
+    parts = " UNION ALL ".join(f"MATCH (n:{label(kind)}) RETURN count(n) AS number" for kind in sorted(kinds))
+    return f"CALL () {{ {parts} }} RETURN sum(number)"
+
+
+def _types(kinds: Collection[EdgeKind]) -> str:
+    return "|".join(kind.name for kind in sorted(kinds))
+
+
+def _to(direction: Direction, edge: str) -> str:
+    """Return an edge pattern that leads away from the node before it."""
+    return f"-[{edge}]->" if direction is Direction.DOWN else f"<-[{edge}]-"
+
+
+def _beyond(*, newest_first: bool) -> str:
+    # The first half is what an index can seek; both together are (created, id) after the cursor.
+    return (
+        "n.created <= $created AND (n.created < $created OR n.id < $id)"
+        if newest_first
+        else "n.created >= $created AND (n.created > $created OR n.id > $id)"
+    )
+
+
+def _order(first: str = "", *, newest_first: bool) -> str:
+    # Naming the index's first property, which is fixed, lets its order be used.
+    names = ("n." + name for name in (first, "created", "id") if name)
+    return ", ".join(f"{name} DESC" if newest_first else name for name in names)
+
+
+def find_by_kind(*, newest_first: bool) -> str:
+    """Find nodes. Parameters: `kinds`, `created`, `id` (the cursor), `limit`."""
+    return (
+        "UNWIND $kinds AS kind CALL (kind) { MATCH (n:Lin) USING INDEX n:Lin(kind, created, id) "
+        f"WHERE n.kind = kind AND {_beyond(newest_first=newest_first)} AND n.id IS NOT NULL "
+        f"RETURN n ORDER BY {_order('kind', newest_first=newest_first)} LIMIT $limit }} "
+        f"RETURN {NODE} ORDER BY {_order(newest_first=newest_first)} LIMIT $limit"
+    )
+
+
+def find_by_name(*, newest_first: bool) -> str:
+    """Find nodes of one name. Parameters: `handle`, `name`, `text`, `kinds`, `created`, `id`, `limit`."""
+    return (
+        "MATCH (n:Lin) USING INDEX n:Lin(handle, created, id) "
+        f"WHERE n.handle = $handle AND {_beyond(newest_first=newest_first)} AND n.id IS NOT NULL "
+        "AND n.name = $name AND n.kind IN $kinds "
+        f"RETURN {NODE} ORDER BY {_order('handle', newest_first=newest_first)} LIMIT $limit"
+    )
+
+
+def find_by_text(*, newest_first: bool) -> str:
+    """Find nodes whose name holds a text. Parameters: `text`, `kinds`, `created`, `id`, `limit`."""
+    return (
+        "CALL () { MATCH (n:Lin) USING TEXT INDEX n:Lin(folded) WHERE n.folded CONTAINS $text RETURN n "
+        "UNION MATCH (n:LinLong) WHERE n.whole CONTAINS $text RETURN n } "
+        f"WITH n WHERE {_beyond(newest_first=newest_first)} AND n.kind IN $kinds "
+        f"RETURN {NODE} ORDER BY {_order(newest_first=newest_first)} LIMIT $limit"
+    )
+
+
+def find_by_prefix(*, newest_first: bool) -> str:
+    """Find nodes whose id starts with some digits.
+
+    Parameters: `prefix`, `name` and `text` (null where not asked for), `kinds`, `created`, `id`, `limit`.
+    """
+    return (
+        "MATCH (n:Lin) USING INDEX n:Lin(id) WHERE n.id STARTS WITH $prefix "
+        f"AND {_beyond(newest_first=newest_first)} AND n.kind IN $kinds AND ($name IS NULL OR n.name = $name) "
+        "AND ($text IS NULL OR n.folded CONTAINS $text OR n.whole CONTAINS $text) "
+        f"RETURN {NODE} ORDER BY {_order(newest_first=newest_first)} LIMIT $limit"
+    )
+
+
+def edges(direction: Direction, kinds: Collection[EdgeKind]) -> str:
+    """Find the edges of many nodes. Parameters: `ids`."""
+    source, target = ("n", "o") if direction is Direction.DOWN else ("o", "n")
+    return (
+        f"UNWIND $ids AS id MATCH (n:Lin {{id: id}}){_to(direction, 'r:' + _types(kinds))}(o) "
+        f"RETURN {source}.id, type(r), {target}.id, r.notes"
+    )
+
+
+def edges_inside(direction: Direction, kinds: Collection[EdgeKind]) -> str:
+    """Find the edges of many nodes that end at others of them. Parameters: `ids` of these, `among` of all."""
+    source, target = ("n", "o") if direction is Direction.DOWN else ("o", "n")
+    return (
+        f"UNWIND $ids AS id MATCH (n:Lin {{id: id}}){_to(direction, 'r:' + _types(kinds))}(o) "
+        f"WHERE o.id IN $among RETURN {source}.id, type(r), {target}.id, r.notes"
+    )
+
+
+def step(direction: Direction, kinds: Collection[EdgeKind]) -> str:
+    """Find the neighbours of many nodes. Parameters: `ids`."""
+    return f"UNWIND $ids AS id MATCH (s:Lin {{id: id}}){_to(direction, ':' + _types(kinds))}(n) RETURN DISTINCT n.id"
+
+
+def _reached(direction: Direction, kinds: Collection[EdgeKind], hops: str) -> str:
+    return (
+        "UNWIND $ids AS id MATCH (s:Lin {id: id}) "
+        f"MATCH (s){_to(direction, f':{_types(kinds)}*{hops}')}(n) WITH DISTINCT n"
+    )
+
+
+def closure(direction: Direction, kinds: Collection[EdgeKind]) -> str:
+    """Find what can be reached. Parameters: `ids`, `kinds`, `created`, `id`, `limit`."""
+    return (
+        f"{_reached(direction, kinds, '1..')} WHERE n.kind IN $kinds AND {_beyond(newest_first=False)} "
+        f"RETURN {NODE} ORDER BY n.created, n.id LIMIT $limit"
+    )
+
+
+def closure_size(direction: Direction, kinds: Collection[EdgeKind]) -> str:
+    """Count what can be reached. Parameters: `ids`, `kinds`."""
+    return f"{_reached(direction, kinds, '1..')} WHERE n.kind IN $kinds RETURN count(n)"
+
+
+def among(*, counted: bool) -> str:
+    """Find those of many nodes that are of these kinds, or count them. Parameters: `ids`, `kinds`, those of a page."""
+    found = "UNWIND $ids AS id MATCH (n:Lin {id: id}) WHERE n.kind IN $kinds"
+    if counted:
+        return f"{found} RETURN count(n)"
+    return f"{found} AND {_beyond(newest_first=False)} RETURN {NODE} ORDER BY n.created, n.id LIMIT $limit"
+
+
+def _depth(depth: int | None) -> str:
+    return f"0..{'' if depth is None else depth}"
+
+
+def subgraph(direction: Direction, kinds: Collection[EdgeKind], depth: int | None) -> str:
+    """Find what is within `depth` hops, each with the edges that lead on. Parameters: `ids`, `limit`."""
+    return (
+        f"{_reached(direction, kinds, _depth(depth))} LIMIT $limit "
+        f"RETURN {NODE}, [(n){_to(direction, 'r:' + _types(kinds))}(o) | [type(r), o.id, r.notes]]"
+    )
+
+
+def subgraph_size(direction: Direction, kinds: Collection[EdgeKind], depth: int | None) -> str:
+    """Count what is within `depth` hops. Parameters: `ids`."""
+    return f"{_reached(direction, kinds, _depth(depth))} RETURN count(n)"
+
+
+def path(kinds: Collection[EdgeKind]) -> str:
+    """Find a shortest way downstream. Parameters: `source`, `target`, which differ."""
+    return (
+        "MATCH (a:Lin {id: $source}) WITH a LIMIT 1 MATCH (b:Lin {id: $target}) WITH a, b LIMIT 1 "
+        f"MATCH p = shortestPath((a)-[:{_types(kinds)}*1..]->(b)) "
+        "UNWIND relationships(p) AS r RETURN startNode(r).id, type(r), endNode(r).id, r.notes"
+    )
