@@ -121,7 +121,7 @@ def locate(location: str | Path | None) -> tuple[Place, Description] | None:
     Raises:
         RepositoryNotFoundError: A location was named and there is none.
     """
-    named = location or os.environ.get("LIN_REPO")
+    named = location or os.environ.get("LIN_REPO") or None  # an empty variable is one that is not set
     if named is None:
         here = Path.cwd()
         found = (candidate for folder in (here, *here.parents) for candidate in (folder / FOLDER, folder))
