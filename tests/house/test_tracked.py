@@ -11,7 +11,7 @@ import pytest
 BINARY = (".png", ".ico", ".woff2", ".svg", ".gz")
 VENDORED = "api/static/graphiql/"
 # In pieces, so that this file does not hold what it looks for.
-PLACES = ("/" + "work/", "/" + "root/", "/" + "home/[a-z]", "/" + "Users/[A-Za-z]", "bash" + "_jobs", "C:" + r"\\Users")
+PLACES = (r"(?<!\w)/" + "work/", r"(?<!\w)/" + "root/", "/" + "home/[a-z]", "/" + "Users/[A-Za-z]", "bash" + "_jobs", "C:" + r"\\Users")
 MACHINE = re.compile("|".join(PLACES))
 
 
