@@ -11,11 +11,12 @@ import strawberry
 from lin import records
 from lin.errors import InvalidInputError
 from lin.lineage import graph
+from lin.lineage.graph import Truncation
 from lin.lineage.words import Evidence, Role, RunStatus
 from lin.repository import Repository
 
 from .fields import resolved
-from .words import ByteCount, Digest, Direction, Reason, Relation, ThingKind, Time
+from .words import ByteCount, Digest, Direction, Relation, ThingKind, Time
 
 DEPTH = 10
 NODES = 1_000
@@ -111,7 +112,7 @@ class Trace:
     edges: list[TraceEdge] = strawberry.field(description="Links, each once, between `nodes` only.")
     total_nodes: int = strawberry.field(description="How many nodes there are within the depth.")
     truncated: bool = strawberry.field(description="Whether anything was left out.")
-    reason: Reason | None = strawberry.field(description="Why something was left out; null where nothing was.")
+    reason: Truncation | None = strawberry.field(description="Why something was left out; null where nothing was.")
     unseen: list[strawberry.ID] = strawberry.field(
         description="Ids that links name but whose events are not in this repository."
     )
@@ -156,8 +157,10 @@ def _joined(parts: list[records.Trace], max_nodes: int) -> Trace:
         edges = {key: edge for key, edge in edges.items() if edge.source in kept and edge.target in kept}
     # What both parts hold is counted once; beyond a cut, only the roots are known to be in both.
     both = sum(len(part.nodes) for part in parts) - len(nodes)
-    reasons = {part.truncated for part in parts} | ({"NODES"} if len(shown) < len(nodes) else set())
-    reason = Reason.NODES if "NODES" in reasons else Reason.DEPTH if "DEPTH" in reasons else None
+    reasons = {Truncation(part.truncated) for part in parts if part.truncated}
+    if len(shown) < len(nodes):
+        reasons.add(Truncation.NODES)
+    reason = max(reasons, default=None)  # NODES, if it is among them: it leaves out what is near
     return Trace(
         roots=[strawberry.ID(str(root)) for root in parts[0].roots],
         nodes=[TraceNode.of(node, distance[node.id]) for node in shown],
