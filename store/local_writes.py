@@ -69,11 +69,13 @@ class LocalUpload:
 
     def drop(self) -> None:
         """Give up what was not committed."""
+        # What fails here leaves a file under `tmp/` at worst, and must not hide why it is given up.
         if self._descriptor >= 0:
-            os.close(self._descriptor)
+            with suppress(OSError):
+                os.close(self._descriptor)
             self._descriptor = -1
         if self.path:
-            with suppress(FileNotFoundError), os_errors("delete", self.path):
+            with suppress(OSError):
                 os.unlink(self.path)
             self.path = ""
 
