@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from lin.errors import BackendError, CorruptLogError, InvalidInputError, LinError, NotFoundError, ReadOnlyError
+from lin.errors import CorruptLogError, InvalidInputError, LinError, NotFoundError, ReadOnlyError
 from lin.store.place import Place
 
 from . import merkle
