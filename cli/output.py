@@ -28,8 +28,8 @@ def prepare() -> None:
         while (number := os.open(os.devnull, os.O_RDWR)) <= _STANDARD_ERROR:
             os.set_inheritable(number, True)
         os.close(number)
-        sys.stdout = sys.stdout or open(_STANDARD_OUTPUT, "w", encoding="utf-8", closefd=False)  # noqa: SIM115, PTH123 - lives as long as the process
-        sys.stderr = sys.stderr or open(_STANDARD_ERROR, "w", encoding="utf-8", closefd=False)  # noqa: SIM115, PTH123 - lives as long as the process
+        sys.stdout = sys.stdout or open(_STANDARD_OUTPUT, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - lives as long as the process
+        sys.stderr = sys.stderr or open(_STANDARD_ERROR, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - lives as long as the process
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure:
