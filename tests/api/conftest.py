@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import threading
@@ -170,9 +171,8 @@ class Client:
         return self.send("POST", "/graphql", body, {"Content-Type": "application/json", **(headers or {})})
 
 
-@pytest.fixture
-def start_server() -> Iterator[Callable[..., Client]]:
-    """Return a function that serves a repository from a thread of this process."""
+@contextlib.contextmanager
+def servers() -> Iterator[Callable[..., Client]]:
     running = []
 
     def start(repository: Repository, **options: Any) -> Client:
@@ -184,12 +184,24 @@ def start_server() -> Iterator[Callable[..., Client]]:
         running.append((server, thread))
         return Client(url_of("127.0.0.1", listener))  # the socket listens already: requests wait until it has started
 
-    yield start
-    for server, thread in running:
-        server.should_exit = True
-        thread.join()
+    try:
+        yield start
+    finally:
+        for server, _ in running:
+            server.should_exit = True
+        for _, thread in running:
+            thread.join()
 
 
 @pytest.fixture
-def client(world, start_server) -> Client:
-    return start_server(world.repository)
+def start_server() -> Iterator[Callable[..., Client]]:
+    """Return a function that serves a repository from a thread of this process."""
+    with servers() as start:
+        yield start
+
+
+@pytest.fixture(scope="session")
+def client(world) -> Iterator[Client]:
+    """Return a client of one server for the world that tests only read."""
+    with servers() as start:
+        yield start(world.repository)
