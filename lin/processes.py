@@ -23,6 +23,8 @@ from typing import Any
 from lin.lineage.events import now
 from lin.lineage.words import RunStatus
 
+from .given import readable
+
 NOT_FOUND = 127
 NOT_EXECUTABLE = 126
 MAX_LINE = 65_536
@@ -105,11 +107,11 @@ def _signal_name(number: int) -> str:
 def _not_started(program: str, error: OSError | ValueError) -> Outcome:
     there = os.sep in program and os.path.lexists(program)
     if isinstance(error, FileNotFoundError) and not there:
-        return Outcome(NOT_FOUND, RunStatus.FAILED, f"command not found: {program}", ())
+        return Outcome(NOT_FOUND, RunStatus.FAILED, f"command not found: {readable(program)}", ())
     reason = getattr(error, "strerror", None) or str(error)
     if isinstance(error, FileNotFoundError):
         reason = "the interpreter that its first line names was not found"
-    return Outcome(NOT_EXECUTABLE, RunStatus.FAILED, f"{program} cannot be run: {reason}", ())
+    return Outcome(NOT_EXECUTABLE, RunStatus.FAILED, f"{readable(program)} cannot be run: {reason}", ())
 
 
 class _Lines:

@@ -16,8 +16,9 @@ from lin.lineage.events import Scalar
 from lin.lineage.graph import Direction
 from lin.lineage.words import ArtifactKind
 
+from .given import word
 from .progress import Progress
-from .recording import DEFAULT_EXPERIMENT, Recording, word
+from .recording import DEFAULT_EXPERIMENT, Recording
 from .records import Artifact, PutResult, Trace
 from .repository import Repository
 
