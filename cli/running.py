@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 from contextlib import AbstractContextManager, nullcontext
 
 import click
@@ -97,7 +96,8 @@ def run(
     if session.json:
         output.document(result.to_json())
     else:
-        _tell(summary(result, error))
+        for line in summary(result, error):
+            output.remark(line)
     return _status(result)
 
 
@@ -156,9 +156,10 @@ def evaluate(
         output.document({"type": "eval", **answer})
     else:
         for result, error in zip(results, errors, strict=True):
-            _tell(summary(result, error))
+            for line in summary(result, error):
+                output.remark(line)
         for evaluation in evaluations:
-            _tell([verdict(evaluation)])
+            output.remark(verdict(evaluation))
     return next((status for result in results if (status := _status(result))), 0)
 
 
@@ -189,12 +190,6 @@ def verdict(evaluation: Evaluation) -> str:
 def _require(command: tuple[str, ...]) -> None:
     if not command[0]:
         raise click.UsageError("the command is empty")
-
-
-def _tell(lines: list[str]) -> None:
-    # Standard output is the command's; what lin has to say about it goes beside it.
-    for line in lines:
-        print(f"lin: {line}", file=sys.stderr)  # noqa: T201 - not an answer but a remark
 
 
 def _error(repository: Repository, result: CommandResult) -> str:
