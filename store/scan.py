@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from .tree import check_link, check_part
 Ignore = Callable[[str, bool], bool]
 """Tells whether to leave out a path ('/'-separated, relative to what is put); the flag says that it is a folder."""
 
+_NOWHERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 _KINDS = {
     stat.S_IFSOCK: "a socket",
     stat.S_IFIFO: "a named pipe",
@@ -81,13 +83,19 @@ def kind_of(path: str) -> str:
         NotFoundError: There is nothing.
         InvalidInputError: It is a dangling link, or neither file nor folder.
     """
-    try:
-        with os_errors("look at", shown(path)):
+    if "\0" in path:
+        raise InvalidInputError(f"not a path: {path!r}")
+    with os_errors("look at", shown(path)):
+        try:
             status = os.stat(path)
-    except NotFoundError as error:
-        if os.path.islink(path):
-            raise _dangling(path) from error
-        raise NotFoundError(f"there is no {shown(path)}", hint="Check the spelling and the current folder.") from error
+        except OSError as error:
+            if error.errno not in _NOWHERE:
+                raise
+            if os.path.islink(path):
+                raise _dangling(path) from error
+            raise NotFoundError(
+                f"there is no {shown(path)}", hint="Check the spelling and the current folder."
+            ) from error
     if stat.S_ISREG(status.st_mode):
         return "file"
     if stat.S_ISDIR(status.st_mode):
@@ -154,12 +162,14 @@ def _file(entry: os.DirEntry[str], relative: str) -> FoundFile:
 
 
 def _target(path: str, depth: int) -> bytes:
-    with os_errors("read the link", shown(path)):
+    with os_errors("follow the link", shown(path)):
         target = os.readlink(path)
-    try:
-        os.stat(path)
-    except OSError as error:
-        raise _dangling(path) from error
+        try:
+            os.stat(path)
+        except OSError as error:
+            if error.errno not in _NOWHERE:
+                raise
+            raise _dangling(path) from error
     try:
         return check_link(depth, target)
     except UnsafePathError as error:
@@ -186,3 +196,8 @@ def _special(path: str, mode: int) -> InvalidInputError:
 def vanished(path: str) -> ConflictError:
     """Return the error for what was there a moment ago."""
     return ConflictError(f"{shown(path)} vanished while it was read", hint="Try again when nothing changes it.")
+
+
+def changed(path: str) -> ConflictError:
+    """Return the error for what is not what it was a moment ago."""
+    return ConflictError(f"{shown(path)} changed while it was read", hint="Try again when nothing writes to it.")
