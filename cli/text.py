@@ -91,6 +91,11 @@ def moment(time: str) -> str:
     return plain(time.split(".", maxsplit=1)[0] + "Z" if "." in time else time)
 
 
+def minute(time: str) -> str:
+    """Write an event's time to the minute."""
+    return plain(f"{time[:16]}Z")
+
+
 def value(scalar: object) -> str:
     """Write a parameter or metric: floats with the six digits that people compare, the rest as it is."""
     if isinstance(scalar, bool):

@@ -1,7 +1,10 @@
 """A user's session, through the entry point."""
 
 import json
+import os
+import pty
 import re
+import subprocess
 import sys
 
 import pytest
@@ -186,3 +189,29 @@ def test_folders_come_back_as_they_went(inside, tmp_path):
     assert list((work / "nothing").iterdir()) == []
     listed = inside("ls", "-r", "d").out.splitlines()
     assert [line.split()[0] for line in listed[1:]] == ["d", "f", "d", "x"]
+
+
+def test_lists_fit_a_terminal_of_80_columns(lin):
+    """On a terminal tables are cut to its width; in a pipe they are whole."""
+    name = "a-rather-long-name-of-a-dataset-that-nobody-can-read-at-once.csv"
+    experiment = "an-experiment-with-a-long-name-too"
+    lin.write(name)
+    lin("put", name, "--experiment", experiment)
+    lin.write("script-with-a-long-name.py", 'print(\'{"accuracy": 0.123456, "loss": 1.23456, "auc": 0.5}\')')
+    lin("run", "--no-code", "--experiment", experiment, "--", sys.executable, "script-with-a-long-name.py")
+    for verb in ("ls", "runs", "log"):
+        main, second = pty.openpty()
+        subprocess.run(
+            [sys.executable, "-m", "lin", verb],
+            cwd=lin.folder,
+            env={**lin.environment, "COLUMNS": "80", "TERM": "xterm", "NO_COLOR": "1"},
+            stdout=second,
+            check=True,
+        )
+        os.close(second)
+        lines = os.read(main, 10_000).decode().splitlines()
+        os.close(main)
+        assert len(lines) > 1
+        assert max(map(len, lines)) <= 80
+        assert any("…" in line for line in lines)
+        assert "…" not in lin(verb).out
