@@ -7,6 +7,7 @@ The functions here use the repository that the command line would use from the s
 from __future__ import annotations
 
 import atexit
+import os
 import sys
 import threading
 from collections.abc import Mapping
@@ -23,7 +24,7 @@ from .records import Artifact, PutResult, Trace
 from .repository import Repository
 
 _lock = threading.Lock()
-_opened: dict[str, Repository] = {}
+_opened: dict[tuple[int, str, str, Path], Repository] = {}
 
 
 def open_repository(location: str | Path | None = None) -> Repository:
@@ -35,7 +36,9 @@ def open_repository(location: str | Path | None = None) -> Repository:
     """
     with _lock:
         repository = Repository.open(location)
-        known = _opened.setdefault(repository.url, repository)
+        # Another process has its own connections; another id is another repository in the same place.
+        key = (os.getpid(), repository.url, repository.id, repository.cache)
+        known = _opened.setdefault(key, repository)
         if known is not repository:
             repository.close()
         return known
@@ -43,8 +46,9 @@ def open_repository(location: str | Path | None = None) -> Repository:
 
 @atexit.register
 def _close() -> None:
-    for repository in _opened.values():
-        repository.close()
+    for (process, *_), repository in _opened.items():
+        if process == os.getpid():
+            repository.close()
 
 
 def put(
