@@ -61,12 +61,10 @@ def shorten(text: str, width: int) -> str:
 
 def size(count: int) -> str:
     """Write a number of bytes: `812 B`, `1.4 MiB`."""
-    value = float(count)
-    for unit in _UNITS:
-        if value < _STEP or unit == _UNITS[-1]:
-            break
-        value /= _STEP
-    return f"{count} B" if unit == "B" else f"{value:.1f} {unit}"
+    value, power = float(count), 0
+    while value >= _STEP and power < len(_UNITS) - 1:
+        value, power = value / _STEP, power + 1
+    return f"{value:.1f} {_UNITS[power]}" if power else f"{count} B"
 
 
 def number(count: int, one: str, many: str = "") -> str:

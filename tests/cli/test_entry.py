@@ -175,6 +175,7 @@ def test_every_verb_teaches(capsys, verb):
 def test_every_answer_can_be_had_as_json(verb):
     """All verbs but those whose answer is bytes, a server or a script take --json."""
     command = entry.lin.get_command(CONTEXT, verb)
+    assert command is not None
     assert any("--json" in parameter.opts for parameter in command.params)
 
 

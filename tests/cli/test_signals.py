@@ -11,28 +11,29 @@ import pytest
 READY = "import sys, time; print('ready', flush=True); time.sleep(600)"
 
 
-def start(lin, *arguments, **options):
+def start(lin, *arguments):
     return subprocess.Popen(
         [sys.executable, "-m", "lin", *arguments],
         cwd=lin.folder,
         env=lin.environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        text=True,
         start_new_session=True,
-        **options,
     )
 
 
 def test_ctrl_c_interrupts_a_run_which_is_recorded(lin):
     """The terminal's signal reaches lin and the command; lin stays to record the run and ends with 130."""
     process = start(lin, "run", "--no-code", "--", sys.executable, "-c", READY)
-    assert process.stdout.readline() == b"ready\n"
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
     os.killpg(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert b"Traceback" not in err.replace(b'Traceback (most recent call last):\n  File "<string>"', b"")
-    assert b"lin: run " in err
-    assert b"interrupted after " in err
+    assert "lin: run " in err
+    assert "interrupted after " in err
+    assert "/cli/" not in err, "the only traceback is the command's own"
     (run,) = json.loads(lin("runs", "--json").out)
     assert (run["status"], run["exit_status"]) == ("interrupted", 130)
     assert lin("verify").out.startswith("ok: ")
@@ -49,12 +50,12 @@ def test_ctrl_c_ends_a_server(lin):
     """`lin serve` tells where it answers, and ends quietly."""
     pytest.importorskip("strawberry")
     process = start(lin, "serve", "--port", "0")
-    line = process.stdout.readline()
-    assert line.startswith(b"http://127.0.0.1:")
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith("http://127.0.0.1:")
     os.killpg(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode in {0, 130}
-    assert (out, b"Traceback" in err) == (b"", False)
+    assert (out, "Traceback" in err) == ("", False)
 
 
 @pytest.mark.parametrize(
