@@ -79,6 +79,7 @@ def put_path(
     """Keep a file or folder; everything is durable when this returns.
 
     A path that is itself a symbolic link stands for what it points to; links within a folder are kept as links.
+    A repository of lin that lies within the folder is left out.
 
     Args:
         store: Where to keep it.

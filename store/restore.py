@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -98,7 +97,7 @@ def _beside(target: Path) -> Iterator[Path]:
                 break
             made.append(folder)
         target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f".lin-get-{secrets.token_hex(8)}")
+    part = target.with_name(f".lin-get-{os.urandom(8).hex()}")
     try:
         yield part
     except BaseException:
@@ -261,7 +260,7 @@ def _place_folder(store: BlobStore, part: Path, target: Path, paths: set[str], *
         else:
             return
         _check_replaceable(store, target, paths)
-        old = target.with_name(f".lin-old-{secrets.token_hex(8)}")
+        old = target.with_name(f".lin-old-{os.urandom(8).hex()}")
         target.rename(old)
         try:
             part.rename(target)

@@ -1,11 +1,12 @@
 """Look at what is to be put: find every file, link and folder, and refuse what cannot be kept."""
 
 # Paths are text here: making a Path costs more than the call it is for, in loops over many files.
-# ruff: noqa: PTH114, PTH115, PTH116
+# ruff: noqa: PTH114, PTH115, PTH116, PTH123
 
 from __future__ import annotations
 
 import errno
+import json
 import os
 import stat
 from collections.abc import Callable
@@ -104,7 +105,7 @@ def kind_of(path: str) -> str:
 
 
 def scan(root: str, ignore: Ignore | None = None) -> Found:
-    """Find everything below a folder.
+    """Find everything below a folder, except repositories of lin: to put one into itself would never end.
 
     Raises:
         InvalidInputError: There is a socket, pipe, device or dangling link.
@@ -116,9 +117,12 @@ def scan(root: str, ignore: Ignore | None = None) -> Found:
     waiting = [("", root)]
     while waiting:
         relative, path = waiting.pop()
+        entries = _entries(path)
+        if relative and _is_repository(entries):
+            continue
         found.folders.append(relative)
         prefix = f"{relative}/" if relative else ""
-        for entry in _entries(path):
+        for entry in entries:
             below = prefix + entry.name
             folder = entry.is_dir(follow_symlinks=False)
             if ignore is not None and ignore(below, folder):
@@ -139,6 +143,18 @@ def _entries(path: str) -> list[os.DirEntry[str]]:
             return list(entries)
     except NotFoundError as error:
         raise vanished(path) from error
+
+
+def _is_repository(entries: list[os.DirEntry[str]]) -> bool:
+    description = next((entry for entry in entries if entry.name == "lin.json"), None)
+    if description is None or not any(entry.name == "log" for entry in entries):
+        return False
+    try:
+        with open(description.path, "rb") as file:
+            document = json.loads(file.read(65_536))
+    except (OSError, ValueError):
+        return False
+    return isinstance(document, dict) and document.keys() >= {"format", "id", "chunker", "log"}
 
 
 def _check_name(entry: os.DirEntry[str]) -> None:

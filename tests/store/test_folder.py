@@ -147,6 +147,18 @@ def test_ignored_paths_are_left_out(store: BlobStore, data: Path) -> None:
     assert not any(path.startswith("sub/") for path, _ in asked)
 
 
+def test_a_repository_inside_is_left_out(store: BlobStore, data: Path) -> None:
+    """A folder that holds a repository, such as the one it is put into, is put without it; look-alikes are kept."""
+    plain = digest_path(data)
+    inner = LocalPlace(data / "sub" / ".lin")
+    inner.replace("lin.json", b'{"format": 0, "id": "0", "chunker": null, "log": {}}')
+    inner.replace("log/checkpoint", b"x")
+    assert put_path(BlobStore(inner), data) == plain == digest_path(data)
+    for text in (b"{}", b"[]", b"no JSON"):
+        inner.replace("lin.json", text)
+        assert digest_path(data).files == plain.files + 2 + len(list(inner.list("objects")))
+
+
 def make_socket(path: Path) -> None:
     here = Path.cwd()
     os.chdir(path.parent)  # a socket's path may have only about 100 bytes
