@@ -8,7 +8,7 @@ Commit files are never deleted: a writer that is very late must still find the p
 
 from __future__ import annotations
 
-import random
+import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -55,7 +55,7 @@ class OptimisticCommits:
             unsettled = [request for request in requests if not request.settled]
             admitted, leaves = select(unsettled, self._open_admission)
             if leaves and not self._write(leaves, key, at):
-                time.sleep(random.uniform(0, min(1.0, _PAUSE_SECONDS * (attempt + 1))))  # noqa: S311 - no secret
+                time.sleep(min(1.0, _PAUSE_SECONDS * (attempt + 1)) * os.urandom(1)[0] / 255)
                 continue
             for request in admitted:
                 request.settle()
