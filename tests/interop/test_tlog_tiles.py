@@ -10,7 +10,9 @@ import base64
 import json
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
 
@@ -27,10 +29,10 @@ SIZE = 700
 
 
 @pytest.fixture(scope="session")
-def checker(require_service, tmp_path_factory) -> Path:
+def checker(require_service: Callable[[str, str], NoReturn], tmp_path_factory) -> Path:
     """The built program."""
     go = shutil.which("go")
-    if go is None:
+    if not go:
         require_service("go", "install Go 1.25 or newer to check logs with other implementations")
     program = tmp_path_factory.mktemp("checker") / "checker"
     built = subprocess.run(
@@ -70,7 +72,7 @@ def text(digest) -> str:
     return base64.b64encode(digest).decode()
 
 
-def proofs(log) -> dict:
+def proofs(log) -> dict[str, Any]:
     at = log.checkpoint()
     leaves = [leaf.data for leaf in log.read()]
     return {

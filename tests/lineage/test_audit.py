@@ -72,6 +72,7 @@ def test_a_sound_log_has_no_findings(path):
     steps = []
     report = audit(log_at(path), progress=lambda done, total: steps.append((done, total)))
     assert report.findings == ()
+    assert report.checkpoint is not None
     assert report.checkpoint.size == SIZE
     assert steps == [(0, 600), (256, 600), (512, 600), (600, 600)]
 
@@ -167,6 +168,7 @@ def test_a_log_may_grow_while_it_is_audited(path):
 
     report = audit(log, progress=grow)
     assert report.findings == ()
+    assert report.checkpoint is not None
     assert report.checkpoint.size == SIZE
 
 

@@ -11,12 +11,13 @@ import os
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 import rfc8785
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from securesystemslib.dsse import Envelope
-from securesystemslib.signer import SSlibKey
+from securesystemslib.signer import SSlibKey  # type: ignore[attr-defined]
 
 from lin.errors import InvalidInputError
 from lin.lineage import merkle
@@ -55,7 +56,7 @@ def b64(data) -> str:
 def history() -> list[tuple[str, str, bytes]]:
     """Return (what it shows, event's payload, leaf) of every kind of event."""
     key, following = ActorKey.from_seed(ACTOR_SEED), ActorKey.from_seed(NEXT_SEED)
-    made = []
+    made: list[tuple[str, str, bytes]] = []
 
     def say(about, statement, by=key):
         at = f"2026-03-01T12:00:{len(made):02d}.000000Z"
@@ -143,7 +144,7 @@ def refused() -> dict[str, str]:
     }
 
 
-def build(path) -> dict:
+def build(path) -> dict[str, Any]:
     """Make the vectors with lin."""
     actor, key = ActorKey.from_seed(ACTOR_SEED), LogKey.from_seed(ORIGIN, LOG_SEED)
     log = Log(LocalPlace(path), key.verifier)
@@ -193,7 +194,7 @@ def build(path) -> dict:
 
 
 @pytest.fixture(scope="module")
-def vectors() -> dict:
+def vectors() -> dict[str, Any]:
     return json.loads(FILE.read_text())
 
 
