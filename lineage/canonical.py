@@ -36,7 +36,7 @@ def _is_plain(value: Any) -> bool:
         # Keys are sorted by UTF-16 units there, by code points here: the same at least for ASCII.
         return all(type(key) is str and key.isascii() and _is_plain(item) for key, item in value.items())
     if kind is int:
-        return -MAX_INTEGER <= value <= MAX_INTEGER
+        return bool(-MAX_INTEGER <= value <= MAX_INTEGER)
     if kind is float:
         # In between, both write the shortest digits without an exponent; integers lose their `.0` there.
         return bool(1e-4 <= abs(value) < 1e16 and value % 1 != 0)  # noqa: PLR2004 - where Python's repr changes

@@ -20,6 +20,7 @@ from lin.lineage.memory import MemoryGraph
 from lin.lineage.merkle import Frontier
 from lin.lineage.sqlite import SqliteGraph
 from lin.lineage.testing import dump, histories
+from lin.lineage.tiles import decode_bundle, encode_bundle
 from lin.store.local import LocalPlace
 
 ACTOR = ActorKey.from_seed(bytes(32))
@@ -128,11 +129,12 @@ def test_the_index_of_any_log_is_the_union_of_its_events(tmp_path_factory, histo
 # ---------------------------------------------------------------------------- what is wrong with the log
 
 
-def damage_entry(place, name, find):
-    """Change a letter of the first or last event in an entry bundle, leaving its form as it is."""
-    data = bytearray(place.read(name))
-    data[find(data, b'"payload":"') + 40] ^= 1
-    place.replace(name, bytes(data))
+def replace_entry(place, size, position):
+    """Put another event, as valid as the first, into a log of `size` leaves, and leave its tree as it is."""
+    name = f"log/tile/entries/000.p/{size}"
+    entries = list(decode_bundle(place.read(name), expected=size))
+    entries[position] = leaves([run(99)])[0]
+    place.replace(name, encode_bundle(entries))
 
 
 def test_entries_that_the_checkpoint_does_not_sign(place, log, graph):
@@ -141,7 +143,7 @@ def test_entries_that_the_checkpoint_does_not_sign(place, log, graph):
     catch_up(log, graph)
     before = dump(graph)
     grow(log, 2, 4)
-    damage_entry(place, "log/tile/entries/000.p/4", bytearray.rindex)
+    replace_entry(place, 4, 3)
     with pytest.raises(CorruptLogError, match="entries 2 to 3 are not those") as caught:
         catch_up(log, graph)
     assert "lin verify" in caught.value.hint
@@ -153,7 +155,7 @@ def test_a_changed_entry_in_an_earlier_batch(place, log, graph, monkeypatch):
     """A batch is only applied when the checkpoint continues it, not when the last one shows that it did not."""
     monkeypatch.setattr(index, "BATCH", 2)
     grow(log, 0, 6)
-    damage_entry(place, "log/tile/entries/000.p/6", bytearray.index)
+    replace_entry(place, 6, 0)
     with pytest.raises(CorruptLogError):
         catch_up(log, graph)
     assert graph.position() == Position()
@@ -234,22 +236,21 @@ def test_another_process_was_faster(log):
 
 
 def test_a_checkpoint_is_read_after_the_position(log, graph, monkeypatch):
-    """A log that grows while the index looks is never taken for one that was rolled back."""
+    """A log that others extend and index while this one looks is never taken for one that was rolled back."""
     grow(log, 0, 1)
     catch_up(log, graph)
-    position = graph.position
+    checkpoint = log.checkpoint
 
     def slow():
-        here = position()
-        monkeypatch.setattr(graph, "position", position)
+        here = checkpoint()
+        monkeypatch.setattr(log, "checkpoint", checkpoint)
         grow(log, 1, 3)
-        other = open_index(graph._file.path)
-        assert catch_up(log, other) == 2
-        other.close()
+        assert catch_up(log, graph) == 2
         return here
 
-    monkeypatch.setattr(graph, "position", slow)
+    monkeypatch.setattr(log, "checkpoint", slow)
     assert catch_up(log, graph) == 0
+    assert graph.position().size == 3
 
 
 def _follow(path, place, rounds):

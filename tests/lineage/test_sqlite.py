@@ -270,8 +270,10 @@ def test_after_a_fork(path, graph):
     child = os.fork()
     if child == 0:  # pragma: no cover - in the child
         try:
+            inherited = list(graph._file._idle)
             put(graph, node("b"))
-            os._exit(0 if graph.count() == 2 else 1)
+            shared = [one for one in graph._file._idle if one in inherited]
+            os._exit(0 if graph.count() == 2 and inherited and not shared else 1)
         finally:
             os._exit(2)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
@@ -411,3 +413,12 @@ def test_clear_replaces_a_damaged_file(path, graph):
     put(again, node("a"))
     assert again.count() == 1
     again.close()
+
+
+def test_a_connection_outlives_its_file_by_no_question(graph):
+    """A connection that was lent while its file was replaced is not lent again."""
+    put(graph, node("a"))
+    with graph._file.reading() as db:
+        graph._file.recreate()
+        assert db.execute("SELECT count(*) FROM node").fetchone() == (1,)
+    assert graph.count() == 0
