@@ -42,6 +42,7 @@ _LOOKED_AT = 1_000
 _NAME = re.compile(r"[^\s@{}:\x00-\x1f\x7f][^@{}:\x00-\x1f\x7f]*")
 _ALIAS = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
 _VERSION = re.compile(r"v([1-9][0-9]*)")
+_LIKE_A_VERSION = re.compile(r"[vV][0-9]+")
 _HEX = re.compile(r"[0-9a-f]+")
 
 
@@ -67,7 +68,7 @@ def check_alias(alias: str) -> str:
     Raises:
         InvalidInputError: It reads like a version (`v3`), or is not a letter, then letters, digits, `.`, `_`, `-`.
     """
-    if not _ALIAS.fullmatch(alias) or _VERSION.fullmatch(alias):
+    if not _ALIAS.fullmatch(alias) or _LIKE_A_VERSION.fullmatch(alias):
         raise InvalidInputError(
             f"not a usable alias: {alias!r}",
             hint="An alias is a letter followed by letters, digits, '.', '_' or '-', and not a version such as v3.",
