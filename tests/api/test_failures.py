@@ -95,6 +95,25 @@ def test_faults_are_masked(make_asker, query):
     assert ask.faults == [(error["extensions"]["id"], fault)]
 
 
+def test_what_json_cannot_hold_is_a_fault(world, make_asker):
+    """An answer that cannot be encoded is a fault of the server, told as such."""
+
+    class Odd:
+        id = "a lone surrogate: \ud800"
+        url, format = "", 0
+
+    ask = make_asker(Odd())
+    assert ask.error("{ repository { id } }")["extensions"]["code"] == "INTERNAL"
+    assert len(ask.faults) == 1
+
+
+@pytest.mark.parametrize("ref", ['"\\ud800"', '"\\u{D800}"', '"""\\ud800"""'])
+def test_lone_surrogates_come_to_no_harm(ask, ref):
+    """Escapes that stand for no character are refused, or taken as they are written."""
+    error = ask.error(f"{{ artifact(ref: {ref}) {{ id }} }}")
+    assert error["extensions"]["code"] in {"INVALID_QUERY", "NOT_FOUND", "INVALID_INPUT"}
+
+
 def test_backend_errors_are_answers(make_asker):
     """A full disk is told as such, so that the client can wait and try again."""
     error = make_asker(Broken(StorageFullError("no room", hint="Make some."))).error('{ artifact(ref: "a") { id } }')
