@@ -69,7 +69,7 @@ def size(count: int) -> str:
 
 def number(count: int, one: str, many: str = "") -> str:
     """Write a number of things: `1 file`, `3 files`."""
-    return f"{count} {one if count == 1 else many or one + 's'}"
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
 def duration(seconds: float) -> str:

@@ -215,3 +215,35 @@ def test_lists_fit_a_terminal_of_80_columns(lin):
         assert max(map(len, lines)) <= 80
         assert any("…" in line for line in lines)
         assert "…" not in lin(verb).out
+
+
+def test_show_knows_every_kind_of_thing(inside, tmp_path):
+    """Evaluations, experiments, failed runs and digests that several artifacts hold are shown as what they are."""
+    for name in ("model", "test.csv", "copy.csv"):
+        (tmp_path / "inside/work" / name).write_text("same" if "csv" in name else "m")
+        inside("put", name, "--kind", "model" if name == "model" else "dataset")
+    measure = [sys.executable, "-c", "print('{\"acc\": 0.25}')"]
+    answer = inside("eval", "model", "--json", "--no-code", "--experiment", "lab", "--on", "test.csv", "--", *measure)
+    (evaluation,) = json.loads(answer.out[answer.out.index('{\n  "type"') :])["evaluations"]
+    shown = inside("show", evaluation["id"]).out
+    assert re.search(r"^model +model model@v1", shown, re.MULTILINE)
+    assert re.search(r"^acc +0\.25$", shown, re.MULTILINE)
+    assert "model@v1 on test.csv@v1  acc=0.25" in inside("show", "model").out
+    assert "newest runs:" in inside("show", "lab").out
+    assert loads(inside("show", "lab", "--json"))["runs"][0]["experiment"] == "lab"
+    digest = loads(inside("show", "test.csv", "--json"))["digest"]
+    assert re.search(r"^same bytes as +copy\.csv@v1$", inside("show", "test.csv").out, re.MULTILINE)
+    assert "2 artifacts:" in inside("show", digest).out
+    inside("run", "--no-code", "--", "no-such-command", status=127)
+    (run,) = loads(inside("runs", "--status", "failed", "--json"))
+    shown = inside("show", run["id"]).out
+    assert re.search(r"^command +no-such-command$", shown, re.MULTILINE)
+    assert re.search(r"^error +command not found", shown, re.MULTILINE)
+
+
+def test_init_says_where(inside, tmp_path):
+    """In text and in JSON, with the repository's id."""
+    assert str(tmp_path / "new") in inside("init", tmp_path / "new").out
+    made = loads(inside("init", tmp_path / "other", "--json"))
+    assert re.fullmatch("[0-9a-f]{32}", made["id"])
+    assert made["format"] == 0
