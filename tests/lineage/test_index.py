@@ -1,7 +1,6 @@
 """The index follows the log, and proves it."""
 
 import multiprocessing
-from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -13,7 +12,7 @@ from lin.lineage.apply import combine, contribution
 from lin.lineage.envelope import sign
 from lin.lineage.events import Event, RunStarted
 from lin.lineage.graph import NodeKind, Position
-from lin.lineage.index import catch_up, lag, open_index, rebuild
+from lin.lineage.index import catch_up, open_index, rebuild
 from lin.lineage.keys import ActorKey, LogKey
 from lin.lineage.log import Log
 from lin.lineage.memory import MemoryGraph
@@ -67,13 +66,11 @@ def test_follows_a_growing_log(log, graph):
     assert catch_up(log, graph) == 0
     for start, stop in ((0, 1), (1, 300), (300, 303)):
         grow(log, start, stop)
-        assert lag(log, graph).behind == stop - start
         assert catch_up(log, graph) == stop - start
         assert catch_up(log, graph) == 0
         assert graph.count(kinds=[NodeKind.RUN]) == stop
         position = graph.position()
         assert Frontier(position.size, position.frontier).root == log.checkpoint().root
-    assert lag(log, graph).behind == 0
 
 
 def test_events_know_their_place(log, graph):
@@ -378,13 +375,6 @@ def test_a_backend_that_fails_is_not_an_empty_log(log, graph, monkeypatch):
     with pytest.raises(BackendError, match="no network"):
         catch_up(log, graph)
     assert graph.position().size == 2
-
-
-def test_lag_counts_what_is_missing(log, graph):
-    """The lag is never negative, also for a log that was rolled back."""
-    grow(log, 0, 2)
-    assert (lag(log, graph).log, lag(log, graph).index, lag(log, graph).behind) == (2, 0, 2)
-    assert replace(lag(log, graph), log=0, index=2).behind == 0
 
 
 def test_conflicts_are_real():
