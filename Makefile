@@ -8,7 +8,7 @@ unexport PYTHONDONTWRITEBYTECODE VIRTUAL_ENV
 export NO_MKDOCS_2_WARNING := 1
 
 BIN := .venv/bin
-PYTEST_ARGS ?= -n auto
+PYTEST_ARGS ?= -n auto -r s
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
