@@ -477,5 +477,5 @@ def _optional(path: str | Path | None) -> Path | None:
 
 
 def _require(command: Sequence[str]) -> None:
-    if not command:
+    if not command or not command[0]:
         raise InvalidInputError("no command to run", hint="Write it after two dashes: lin run -- python train.py")
