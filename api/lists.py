@@ -39,19 +39,25 @@ class UnusualError(Exception):
 class ColumnContext(StrawberryGraphQLCoreExecutionContext):
     """Execute as Strawberry does, but for long lists of plain rows."""
 
-    def complete_list_value(
-        self, return_type: GraphQLList[Any], field_group: Any, info: Any, path: Any, result: Any, *rest: Any
+    # The parameters after `result` differ between the versions of graphql-core that Strawberry may bring along.
+    def complete_list_value(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, return_type: GraphQLList[Any], field_details_list: Any, info: Any, path: Any, result: Any, *rest: Any
     ) -> Any:
         """Complete a list by columns if it can be done, else as graphql-core does."""
         item = return_type.of_type.of_type if isinstance(return_type.of_type, GraphQLNonNull) else None
-        if isinstance(item, GraphQLObjectType) and item.name in FLAT and type(result) is list and len(field_group) == 1:
-            field = field_group[0]
+        if (
+            isinstance(item, GraphQLObjectType)
+            and item.name in FLAT
+            and type(result) is list
+            and len(field_details_list) == 1
+        ):
+            field = field_details_list[0]
             selected = (field if isinstance(field, FieldNode) else field.node).selection_set
             try:
                 return rows(item, selected.selections if selected else (), result)
             except UnusualError:
                 pass
-        return super().complete_list_value(return_type, field_group, info, path, result, *rest)
+        return super().complete_list_value(return_type, field_details_list, info, path, result, *rest)
 
 
 def rows(type_: GraphQLObjectType, selections: Sequence[SelectionNode], items: Sequence[Any]) -> list[dict[str, Any]]:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import dataclasses
 import json
 from enum import Enum
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lin.api import execution, lists
-from lin.api.schema import query, tracing
+from lin.api.schema import tracing
 from lin.api.schema.words import Relation, ThingKind
 from lin.lineage.words import Evidence, Role, RunStatus
 
-NODE = {
+NODE: dict[str, Any] = {
     "id": "a",
     "kind": ThingKind.MODEL,
     "name": "n",
@@ -28,7 +29,7 @@ NODE = {
     "status": None,
     "commit": None,
 }
-EDGE = {
+EDGE: dict[str, Any] = {
     "source": "a",
     "target": "b",
     "relation": Relation.USED,
@@ -56,8 +57,7 @@ ODD = [None, object, *NUMBERS, *TEXTS, *WORDS]
 
 def things(type_, ordinary):
     changed = st.fixed_dictionaries({}, optional=dict.fromkeys(ordinary, st.sampled_from(ODD)))
-    mostly = st.just({}) | changed
-    return st.lists(mostly.map(lambda change: type_(**{**ordinary, **change})), max_size=4)
+    return st.lists((st.just({}) | changed).map(lambda change: type_(**{**ordinary, **change})), max_size=4)
 
 
 def selections(fields):
@@ -112,7 +112,7 @@ def assert_equal_both_ways(engine, nodes, edges, fields):
     trace = tracing.Trace(roots=[], nodes=nodes, edges=edges, total_nodes=0, truncated=False, reason=None, unseen=[])
     text = f'query($no: Boolean!) {{ trace(ref: "x") {{ {fields} unseen @include(if: $no) }} }}'
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(query.tracing, "trace", lambda *_: trace)
+        patch.setattr(tracing, "trace", lambda *_: trace)
         by_columns = answer(engine, text)
         patch.setattr(lists, "FLAT", frozenset())
         assert by_columns == answer(engine, text)

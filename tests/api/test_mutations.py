@@ -39,25 +39,25 @@ def test_bytes_must_be_there(asker):
 
 
 @pytest.mark.parametrize("digest", ["", "b3:12", "B3:" + "0" * 64, "0" * 64, 7])
-def test_digests_are_checked(asker, digest):
+def test_digests_are_checked(ask, digest):
     """What is no digest is refused with its value."""
-    error = asker.error(PUT, digest=digest, name="copy")
+    error = ask.error(PUT, digest=digest, name="copy")
     assert error["extensions"]["code"] == "INVALID_INPUT"
     assert str(digest) in error["message"]
 
 
 @pytest.mark.parametrize("attributes", [{"a": {"b": 1}}, {"a": [1]}, {"a": None}, [1], "text"])
-def test_attributes_are_flat(asker, own_world, attributes):
+def test_attributes_are_flat(ask, world, attributes):
     """Attributes that are not flat facts are refused."""
-    digest = str(own_world.datasets["train"].digest)
-    error = asker.error(PUT, digest=digest, name="copy", attributes=attributes)
+    digest = str(world.datasets["train"].digest)
+    error = ask.error(PUT, digest=digest, name="copy", attributes=attributes)
     assert error["extensions"]["code"] == "INVALID_INPUT"
 
 
 @pytest.mark.parametrize("name", ["", "a@b", "x" * 201, "a\nb"])
-def test_names_are_checked(asker, own_world, name):
+def test_names_are_checked(ask, world, name):
     """Names that no ref could mean are refused."""
-    error = asker.error(PUT, digest=str(own_world.datasets["train"].digest), name=name)
+    error = ask.error(PUT, digest=str(world.datasets["train"].digest), name=name)
     assert error["extensions"]["code"] == "INVALID_INPUT"
 
 

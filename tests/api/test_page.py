@@ -123,8 +123,8 @@ class Browser:
 
 @pytest.fixture
 def browser(require_service, tmp_path) -> Iterator[Browser]:
-    program = os.environ.get("LIN_CHROMIUM") or shutil.which("chromium")
-    if program is None:
+    program = os.environ.get("LIN_CHROMIUM") or shutil.which("chromium") or ""
+    if not program:
         require_service("Chromium", "install the package chromium, or name the program in LIN_CHROMIUM")
     started = Browser(program, tmp_path / "profile")
     yield started
