@@ -4,9 +4,11 @@
 .PHONY: help demo test coverage lint format types docs docs-serve wheel bench clean
 # Without its bytecode every start of `lin` would compile its imports again.
 unexport PYTHONDONTWRITEBYTECODE VIRTUAL_ENV
+# mkdocs tells its users about its successor at each build.
+export NO_MKDOCS_2_WARNING := 1
 
 BIN := .venv/bin
-PYTEST_ARGS ?= -n auto
+PYTEST_ARGS ?= -n auto -r s
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,7 +43,7 @@ types: ## Check the types, with mypy and pyright
 
 docs: ## Build the documentation into site/, warnings as errors
 	@./.ci/environment all
-	$(BIN)/mkdocs build --strict --quiet
+	$(BIN)/mkdocs build --strict
 
 docs-serve: ## Serve the documentation while writing it
 	@./.ci/environment all

@@ -60,7 +60,7 @@ def tests(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """Build the documentation, warnings as errors."""
     install(session, "docs", extras=("server",))
-    session.run("mkdocs", "build", "--strict", "--quiet")
+    session.run("mkdocs", "build", "--strict")
 
 
 @nox.session(python=PYTHONS)

@@ -103,7 +103,11 @@ class Engine:
 
     def execute_encoded(self, request: Request) -> bytes:
         """Execute a request on this thread and return the response's JSON."""
-        return orjson.dumps(self.execute(request))
+        response = self.execute(request)
+        try:
+            return orjson.dumps(response)
+        except TypeError as error:  # a value of the repository's that JSON cannot hold
+            return orjson.dumps({"errors": [internal(error, self._report)]})
 
     def execute(self, request: Request) -> dict[str, Any]:
         """Execute a request on this thread and return the response; never raises for what the request says."""

@@ -97,7 +97,7 @@ def _pair(folder: Folder, source: Path, what: str, blake3: str) -> Iterator[Scen
             copying,
             digesting,
             Contender("lin put", put),
-            Contender("lin put (known bytes)", lambda: again("put", source)),
+            Contender("lin put (the same again)", lambda: again("put", source)),
         ],
     )
     yield Scenario(f"get {what}", [copying, digesting, Contender("lin get", get)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import statistics
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -116,32 +117,31 @@ def measure(scenario: Scenario, runs: int) -> list[Row]:
     ]
 
 
+# The kernel's figure for a process begins with that of the process that started it, so a small one starts it.
+_LAUNCHER = """
+import os, sys, time
+null = [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0), (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
+started = time.perf_counter()
+pid = os.posix_spawnp(sys.argv[1], sys.argv[1:], os.environ, file_actions=null)
+_, status, usage = os.wait4(pid, 0)
+print(time.perf_counter() - started, usage.ru_maxrss)
+sys.exit(os.waitstatus_to_exitcode(status) and 1)
+"""
+
+
 def command(*arguments: str | Path, cwd: Path, env: Mapping[str, str] | None = None) -> Sample:
     """Run a command and measure it with its memory; its output is dropped.
 
     Raises:
         RuntimeError: It failed: a benchmark of something that does not work says nothing.
     """
-    started = time.perf_counter()
-    process = subprocess.Popen(
-        [str(argument) for argument in arguments],
-        cwd=cwd,
-        env=environment(env),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    with process:
-        assert process.stderr is not None
-        said = process.stderr.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - started
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise RuntimeError(f"{' '.join(map(str, arguments))} ended with {process.returncode}: {said[-500:]}")
-    unit = 1 if os.uname().sysname == "Darwin" else 1024
-    return Sample(seconds, usage.ru_maxrss * unit)
+    words = [str(argument) for argument in arguments]
+    launcher = [sys.executable, "-I", "-S", "-c", _LAUNCHER, *words]
+    done = subprocess.run(launcher, check=False, cwd=cwd, env=environment(env), capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(words)} failed: {done.stderr[-500:]}")
+    seconds, peak = done.stdout.split()
+    return Sample(float(seconds), int(peak) * (1 if sys.platform == "darwin" else 1024))
 
 
 def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
+
+from lin.records import Alias
 
 from . import output, saying, table
 from .completing import aliases, artifacts
@@ -30,26 +34,28 @@ def tag(session: Session, ref: str | None, alias: str | None, delete: str | None
     After `lin tag churn@v3 prod`, churn@prod means churn@v3 until it is moved; `lin log --kind alias` shows every
     move. Without arguments, or with only a name, it lists where the aliases stand.
     """
-    if delete is not None:
-        name, at, gone = delete.rpartition("@")
-        if ref or alias:
-            raise click.UsageError("--delete takes NAME@ALIAS and no REF")
-        if not at or not name or not gone:
-            raise click.BadParameter(f"{delete!r} is not of the form NAME@ALIAS", param_hint="--delete")
+    if delete is not None and (ref or alias):
+        raise click.UsageError("--delete takes NAME@ALIAS and no REF")
+    name, _, gone = (delete or "").rpartition("@")
+    if delete is not None and not (name and gone):
+        raise click.BadParameter(f"{delete!r} is not of the form NAME@ALIAS", param_hint="--delete")
     with session.repository() as repository:
         if delete is not None:
-            found = [repository.untag(name, gone)]
+            moved = repository.untag(name, gone)
         elif ref is not None and alias is not None:
-            found = [repository.tag(ref, alias)]
+            moved = repository.tag(ref, alias)
         else:
-            listed = repository.aliases(ref)
-            if session.json:
-                output.document([each.to_json() for each in listed])
-                return
-            layout = [Column("alias", style="bold"), Column("stands at"), Column("moved", style="dim")]
-            table.show(layout, [(each.label, saying.standing(each), moment(each.moved)) for each in listed])
+            _list(session, repository.aliases(ref))
             return
     if session.json:
-        output.document(found[0].to_json())
+        output.document(moved.to_json())
     else:
-        output.say(f"{plain(found[0].label)} → {saying.standing(found[0])}")
+        output.say(f"{plain(moved.label)} → {saying.standing(moved)}")
+
+
+def _list(session: Session, found: Sequence[Alias]) -> None:
+    if session.json:
+        output.document([each.to_json() for each in found])
+        return
+    layout = [Column("alias", style="bold"), Column("stands at"), Column("moved", style="dim")]
+    table.show(layout, [(each.label, saying.standing(each), moment(each.moved)) for each in found])

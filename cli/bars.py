@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from .text import plain, shorten
+from .text import plain, shorten, size
 
 if TYPE_CHECKING:  # rich takes longer to import than most tasks take
     from rich.progress import Progress, TaskID
@@ -30,8 +30,10 @@ class Bar:
 
     def __call__(self, done: int, total: int | None, files_done: int, files_total: int | None, /) -> None:
         """Take bytes done and in all, files (or events) done and in all."""
+        # A task that does not know its bytes, such as the replay of a log, is measured by what it counts.
+        part, whole = (done, total) if total else (files_done, files_total)
         with self._lock:
-            if total is not None and done >= total and (files_total is None or files_done >= files_total):
+            if whole is not None and part >= whole:
                 self._stop()  # what comes next, such as the command of `lin run`, has the terminal to itself
                 return
             if self._began is None:
@@ -40,10 +42,7 @@ class Bar:
                 self._drawn = _start(self._label)
             if self._drawn is not None:
                 progress, task = self._drawn
-                files = "" if files_total in (None, 1) else f"{files_done:,} of {files_total:,}"
-                # A task without bytes, such as replaying a log, counts its events.
-                count, of = (done, total) if total != 0 else (files_done, files_total)
-                progress.update(task, completed=count, total=of, files=files)
+                progress.update(task, completed=part, total=whole, amount=_amount(done, total, files_done, files_total))
 
     def close(self) -> None:
         """Take the bar away."""
@@ -69,21 +68,26 @@ def bar(label: str) -> Iterator[Bar | None]:
         shown.close()
 
 
+def _amount(done: int, total: int | None, files_done: int, files_total: int | None) -> str:
+    amount = f"{size(done)} of {size(total)}" if total else size(done) if done else ""
+    count = f"{files_done:,} of {files_total:,}" if files_total is not None else f"{files_done:,}"
+    return amount if files_total == 1 else f"{amount}  {count}".strip()
+
+
 def _start(label: str) -> tuple[Progress, TaskID]:
     from rich.console import Console  # noqa: PLC0415 - see PATIENCE
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
 
     progress = Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
-        DownloadColumn(binary_units=True),
-        TextColumn("{task.fields[files]}", markup=False),
+        TextColumn("{task.fields[amount]}", markup=False),
         TimeRemainingColumn(),
         console=Console(stderr=True),
         transient=True,
         redirect_stdout=False,
         redirect_stderr=False,
     )
-    task = progress.add_task(label, total=None, files="")
+    task = progress.add_task(label, total=None, amount="")
     progress.start()
     return progress, task

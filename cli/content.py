@@ -12,7 +12,7 @@ from lin.records import Artifact
 from . import output, saying, table
 from .bars import bar
 from .completing import artifacts
-from .parsing import KINDS
+from .parsing import ANY_PATH, KINDS, not_empty
 from .session import Session, json_option
 from .table import Column
 from .text import moment, plain, size
@@ -35,7 +35,7 @@ lin ls -r faces@v1
 
 @click.command(cls=Verb, epilog=GET_EXAMPLES)
 @click.argument("ref", shell_complete=artifacts)
-@click.argument("destination", metavar="[DEST]", required=False, type=click.Path())
+@click.argument("destination", metavar="[DEST]", required=False, type=ANY_PATH, callback=not_empty)
 @click.option("--force", is_flag=True, help="Replace what is there.")
 @json_option
 @click.pass_obj

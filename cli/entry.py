@@ -66,6 +66,10 @@ def run(arguments: list[str]) -> int:
             output.flush()
     except KeyboardInterrupt:
         return INTERRUPTED
+    except BrokenPipeError:
+        # Only printing can end so, and only click's own, of a help text: everything else goes through `output`.
+        output.nobody_reads()
+        return 0
     except click.UsageError as error:
         # The parser fails before it has told anyone about --json.
         return report(error, as_json=session.json or "--json" in _own(arguments))

@@ -11,14 +11,13 @@ from lin.lineage.events import STATEMENTS
 from lin.lineage.words import RunStatus
 from lin.records import LogEntry, Run
 
-from . import output, saying, table
+from . import output, table
 from .completing import experiments
 from .parsing import STATUSES
-from .saying import COMMIT
 from .session import Session, json_option
 from .statements import sentence
 from .table import Column
-from .text import moment, number, pairs, plain
+from .text import duration, minute, moment, number, pairs, plain
 from .verbs import Verb
 
 RUNS_EXAMPLES = """
@@ -52,8 +51,8 @@ def runs(session: Session, experiment: str | None, statuses: tuple[str, ...], li
         Column("started"),
         Column("experiment", shrinks=True),
         Column("name", shrinks=True),
-        Column("ended", shrinks=True),
-        Column("commit"),
+        Column("status"),
+        Column("took", right=True),
         Column("metrics", shrinks=True),
     ]
     table.show(layout, [_run(run) for run in page.items])
@@ -98,11 +97,11 @@ _LAYOUT = [
 def _run(run: Run) -> tuple[str, ...]:
     return (
         run.label,
-        moment(run.started),
+        minute(run.started),
         plain(run.experiment),
         plain(run.name),
-        saying.ending(run),
-        plain((run.commit or "")[:COMMIT]),
+        run.status,
+        "" if run.seconds is None else duration(run.seconds),
         pairs(run.metrics),
     )
 

@@ -10,7 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from lin.errors import BackendError
@@ -28,8 +28,8 @@ def prepare() -> None:
         while (number := os.open(os.devnull, os.O_RDWR)) <= _STANDARD_ERROR:
             os.set_inheritable(number, True)
         os.close(number)
-        sys.stdout = sys.stdout or open(_STANDARD_OUTPUT, "w", encoding="utf-8", closefd=False)  # noqa: SIM115, PTH123 - lives as long as the process
-        sys.stderr = sys.stderr or open(_STANDARD_ERROR, "w", encoding="utf-8", closefd=False)  # noqa: SIM115, PTH123 - lives as long as the process
+        sys.stdout = sys.stdout or open(_STANDARD_OUTPUT, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - lives as long as the process
+        sys.stderr = sys.stderr or open(_STANDARD_ERROR, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - lives as long as the process
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure:
@@ -39,6 +39,12 @@ def prepare() -> None:
 def say(text: str = "") -> bool:
     """Print a line; False when nobody reads any more."""
     return _write(lambda: sys.stdout.write(drawable(text) + "\n"))
+
+
+def remark(text: str) -> None:
+    """Print a line about what happens to standard error, beside the answer; nobody reading it is no error."""
+    with suppress(OSError):
+        print(drawable(f"lin: {text}", sys.stderr.encoding), file=sys.stderr)  # noqa: T201 - remarks are printed only here
 
 
 def emit(data: bytes) -> bool:
@@ -105,13 +111,18 @@ def standard_output_kept() -> Iterator[None]:
         os.close(kept)
 
 
+def nobody_reads() -> None:
+    """Let standard output lead nowhere from now on."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, _STANDARD_OUTPUT)
+    os.close(nowhere)
+
+
 def _write(action: Any) -> bool:
     try:
         action()
     except BrokenPipeError:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, _STANDARD_OUTPUT)
-        os.close(nowhere)
+        nobody_reads()
         return False
     except OSError as error:
         raise BackendError(f"cannot write to standard output: {error.strerror}") from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
+from typing import TypeVar
 
 import click
 
@@ -14,12 +15,31 @@ from lin.lineage.words import ArtifactKind, RunStatus
 KINDS = tuple(kind.value for kind in ArtifactKind)
 STATUSES = tuple(status.value for status in RunStatus)
 
+ANY_PATH = click.Path(readable=False)
+"""A path that shells complete; whether it can be read is for the use cases to say, as they do in Python."""
+
 _WHOLE = re.compile(r"-?(0|[1-9][0-9]*)")
 _DECIMAL = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
 _WHOLE_LIKE = re.compile(r"[-+]?[0-9]+")
 _TRUTH = {"true": True, "false": False}
 _DIGITS = 4_000
 """Longer runs of digits are text: Python refuses to read them as a number."""
+
+
+Paths = TypeVar("Paths", str, tuple[str, ...], None)
+
+
+def not_empty(_: click.Context, parameter: click.Parameter, typed: Paths) -> Paths:
+    """Refuse an empty path, such as an unset variable of a shell.
+
+    Python takes one for the current folder, which is hardly ever what was meant.
+
+    Raises:
+        click.BadParameter: One of the paths is empty.
+    """
+    if typed is not None and "" in ((typed,) if isinstance(typed, str) else typed):
+        raise click.BadParameter("the path is empty; write . for this folder", param=parameter)
+    return typed
 
 
 def scalar(text: str) -> Scalar:

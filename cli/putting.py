@@ -10,7 +10,7 @@ from lin.lineage.words import ArtifactKind
 
 from . import output, saying
 from .bars import bar
-from .parsing import KINDS, assignments
+from .parsing import ANY_PATH, KINDS, assignments, not_empty
 from .session import Session, json_option
 from .text import plain
 from .verbs import Verb
@@ -26,7 +26,7 @@ lin put churn.joblib --kind model --experiment churn
 
 
 @click.command(cls=Verb, epilog=EXAMPLES)
-@click.argument("paths", metavar="PATH…", nargs=-1, required=True, type=click.Path())
+@click.argument("paths", metavar="PATH…", nargs=-1, required=True, type=ANY_PATH, callback=not_empty)
 @click.option("--name", help="The name that its versions share; the file's name by default.")
 @click.option("--kind", type=click.Choice(KINDS), default="dataset", show_default=True, help="What it is to you.")
 @click.option("--experiment", metavar="E", help="The experiment it belongs to.")

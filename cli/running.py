@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 from contextlib import AbstractContextManager, nullcontext
 
 import click
@@ -12,11 +11,12 @@ from lin.commands import CommandResult, Input, Output, evaluate_command, run_com
 from lin.lineage.words import RunStatus
 from lin.recording import DEFAULT_EXPERIMENT
 from lin.records import Evaluation
+from lin.repository import Repository
 
 from . import output, saying
 from .bars import bar
 from .completing import artifacts, experiments, inputs, outputs
-from .parsing import assignments
+from .parsing import ANY_PATH, assignments, not_empty
 from .session import Session, json_option
 from .text import pairs, plain
 from .verbs import Verb
@@ -33,6 +33,10 @@ lin eval churn --on january --on february --metrics scores.json -- ./score.sh
 # Options end where the command begins, so that its own options reach it.
 _COMMAND_LAST = {"allow_interspersed_args": False}
 
+_METRICS = click.option(
+    "--metrics", metavar="FILE", type=ANY_PATH, callback=not_empty, help="The JSON file that it writes its metrics to."
+)
+
 
 @click.command(cls=Verb, epilog=RUN_EXAMPLES, context_settings=_COMMAND_LAST)
 @click.option(
@@ -47,7 +51,7 @@ _COMMAND_LAST = {"allow_interspersed_args": False}
     "--output", "outputs", metavar="[KIND[:NAME]=]PATH", multiple=True, shell_complete=outputs, help="What it makes."
 )
 @click.option("--param", "parameters", metavar="K=V", multiple=True, help="A setting; repeatable.")
-@click.option("--metrics", metavar="FILE", type=click.Path(), help="The JSON file that it writes its metrics to.")
+@_METRICS
 @click.option("--no-code", is_flag=True, help="Do not keep the code it ran with.")
 @json_option
 @click.argument("command", metavar="-- CMD…", nargs=-1, required=True, type=click.UNPROCESSED)
@@ -72,6 +76,7 @@ def run(
     test, validation, config, base-model or input; KIND is dataset, model, report or file. With --json the command's
     standard output goes to standard error.
     """
+    _require(command)
     settings = assignments(parameters, "--param")
     used, made = [Input.parse(text) for text in inputs], [Output.parse(text) for text in outputs]
     with session.repository() as repository, bar(name or command[0]) as progress, _standard_output(session):
@@ -87,10 +92,12 @@ def run(
             code=not no_code,
             progress=progress,
         )
+        error = _error(repository, result)
     if session.json:
         output.document(result.to_json())
     else:
-        _tell(summary(result))
+        for line in summary(result, error):
+            output.remark(line)
     return _status(result)
 
 
@@ -107,7 +114,7 @@ def run(
 )
 @click.option("--experiment", metavar="E", shell_complete=experiments, help="The model's own by default.")
 @click.option("--param", "parameters", metavar="K=V", multiple=True, help="A setting; repeatable.")
-@click.option("--metrics", metavar="FILE", type=click.Path(), help="The JSON file that it writes its metrics to.")
+@_METRICS
 @click.option("--no-code", is_flag=True, help="Do not keep the code it ran with.")
 @json_option
 @click.argument("command", metavar="-- CMD…", nargs=-1, required=True, type=click.UNPROCESSED)
@@ -129,6 +136,7 @@ def evaluate(
     environment, are verified copies on disk. Each run that succeeds becomes one evaluation, with the metrics
     that it prints as a JSON line or writes to a file. The exit status is that of the first run that failed.
     """
+    _require(command)
     settings = assignments(parameters, "--param")
     with session.repository() as repository, bar(f"evaluate {model}") as progress, _standard_output(session):
         evaluations, results = evaluate_command(
@@ -142,20 +150,29 @@ def evaluate(
             code=not no_code,
             progress=progress,
         )
+        errors = [_error(repository, result) for result in results]
     if session.json:
         answer = {"evaluations": [each.to_json() for each in evaluations], "runs": [each.to_json() for each in results]}
         output.document({"type": "eval", **answer})
     else:
-        for result in results:
-            _tell(summary(result))
+        for result, error in zip(results, errors, strict=True):
+            for line in summary(result, error):
+                output.remark(line)
         for evaluation in evaluations:
-            _tell([verdict(evaluation)])
+            output.remark(verdict(evaluation))
     return next((status for result in results if (status := _status(result))), 0)
 
 
-def summary(result: CommandResult) -> list[str]:
-    """Say what a run came to: how it ended, what it used and generated, its metrics."""
-    lines = [f"{saying.run(result.run)}"]
+def summary(result: CommandResult, error: str = "") -> list[str]:
+    """Say what a run came to: how it ended, what it used and generated, its metrics.
+
+    Args:
+        result: What came of the command.
+        error: Why it could not be started.
+    """
+    lines = [saying.run(result.run)]
+    if error:
+        lines.append(f"  {plain(error)}")
     for use in result.used:
         lines.append(f"  used {use.role}: {plain(use.artifact.label)}  {use.artifact.digest.short}")  # noqa: PERF401
     lines += [f"  generated {saying.artifact(artifact)}" for artifact in result.generated]
@@ -170,10 +187,15 @@ def verdict(evaluation: Evaluation) -> str:
     return f"{plain(evaluation.model.label)} on {plain(evaluation.dataset.label)}: {measured}"
 
 
-def _tell(lines: list[str]) -> None:
-    # Standard output is the command's; what lin has to say about it goes beside it.
-    for line in lines:
-        print(f"lin: {line}", file=sys.stderr)  # noqa: T201 - not an answer but a remark
+def _require(command: tuple[str, ...]) -> None:
+    if not command[0]:
+        raise click.UsageError("the command is empty")
+
+
+def _error(repository: Repository, result: CommandResult) -> str:
+    """Return why a command could not be started, from what the repository keeps of how it ended."""
+    outcome = repository.detail(result.run.outcome) if result.run.status is RunStatus.FAILED else None
+    return str((outcome or {}).get("error") or "")
 
 
 def _status(result: CommandResult) -> int:

@@ -8,7 +8,9 @@ import click
 
 from lin.errors import InvalidInputError
 
+from . import output
 from .session import Session
+from .text import plain
 from .verbs import Verb
 
 EXAMPLES = """
@@ -44,4 +46,9 @@ def serve(session: Session, host: str, port: int, token: str | None) -> None:
             hint="pip install 'lin-store[server]'",
         ) from error
     with session.repository() as repository:
-        server.serve(repository, host=host, port=port, token=token)
+        server.serve(repository, host=host, port=port, token=token, ready=lambda url: _tell(url, repository.url))
+
+
+def _tell(url: str, place: str) -> None:
+    output.say(f"{url}/graphql answers for {plain(place)}; Ctrl-C ends it")
+    output.flush()

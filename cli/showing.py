@@ -112,9 +112,9 @@ def _artifact(found: Artifact, more: Mapping[str, Any]) -> None:
             ("attributes", pairs(found.attributes)),
             ("aliases", ", ".join(plain(alias.label) for alias in more["aliases"])),
             ("same bytes as", ", ".join(plain(other.label) for other in more["same_bytes"])),
+            *_facts(more["facts"]),
         ]
     )
-    _facts(more["facts"])
     down: Trace = more["used_by"]
     nodes = {node.id: node for node in down.nodes}
     uses = [
@@ -133,6 +133,7 @@ def _artifact(found: Artifact, more: Mapping[str, Any]) -> None:
 
 def _run(found: Run, more: Mapping[str, Any]) -> None:
     facts: Mapping[str, Any] = more["facts"] or {}
+    result: Mapping[str, Any] = more["result"] or {}
     table.fields(
         [
             ("run", plain(found.name)),
@@ -148,10 +149,11 @@ def _run(found: Run, more: Mapping[str, Any]) -> None:
             ("parameters", pairs(found.parameters)),
             ("metrics", pairs(found.metrics)),
             ("actor", found.actor),
+            *_facts(facts),
+            *_facts(result),
         ]
     )
-    _facts({name: item for name, item in facts.items() if name != "command"})
-    _facts(more["result"])
+    _list("last lines", [plain(line) for line in result.get("tail", ())])
     used = [f"{u.role}: {saying.artifact(u.artifact)}{_where(u.path, u.artifact)}" for u in more["used"]]
     _list("used", used)
     _list("generated", [f"{saying.artifact(a)}{_where(a.path, a)}" for a in more["generated"]])
@@ -181,13 +183,10 @@ def _experiment(found: Experiment, more: Mapping[str, Any]) -> None:
     _list("newest runs", [saying.run(run) for run in more["runs"]])
 
 
-def _facts(facts: Mapping[str, Any] | None) -> None:
-    """Print what an erasable detail says: names and values as they come, long texts line by line."""
-    for name, item in (facts or {}).items():
-        if isinstance(item, str) and "\n" in item.strip():
-            _list(plain(name), [plain(line) for line in item.splitlines()])
-        elif item not in (None, "", [], {}):
-            table.fields([(plain(name), _command_line(item) if isinstance(item, list) else plain(item))])
+def _facts(facts: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    """Return what an erasable detail says beyond what has a line of its own; its salt says nothing."""
+    said_elsewhere = {"command", "tail", "salt"}
+    return [(plain(name), plain(item)) for name, item in (facts or {}).items() if name not in said_elsewhere]
 
 
 def _list(title: str, lines: list[str]) -> None:

@@ -9,7 +9,7 @@ from .output import say, styled, width
 from .text import columns, plain, shorten
 
 GAP = 2
-LEAST = 8
+LEAST = 6
 """Columns that a cell keeps however narrow the terminal is."""
 
 

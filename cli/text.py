@@ -61,17 +61,15 @@ def shorten(text: str, width: int) -> str:
 
 def size(count: int) -> str:
     """Write a number of bytes: `812 B`, `1.4 MiB`."""
-    value = float(count)
-    for unit in _UNITS:
-        if value < _STEP or unit == _UNITS[-1]:
-            break
-        value /= _STEP
-    return f"{count} B" if unit == "B" else f"{value:.1f} {unit}"
+    value, power = float(count), 0
+    while value >= _STEP and power < len(_UNITS) - 1:
+        value, power = value / _STEP, power + 1
+    return f"{value:.1f} {_UNITS[power]}" if power else f"{count} B"
 
 
 def number(count: int, one: str, many: str = "") -> str:
     """Write a number of things: `1 file`, `3 files`."""
-    return f"{count} {one if count == 1 else many or one + 's'}"
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
 def duration(seconds: float) -> str:
@@ -89,6 +87,11 @@ def duration(seconds: float) -> str:
 def moment(time: str) -> str:
     """Write an event's time (RFC 3339, UTC, microseconds) to the second."""
     return plain(time.split(".", maxsplit=1)[0] + "Z" if "." in time else time)
+
+
+def minute(time: str) -> str:
+    """Write an event's time to the minute."""
+    return plain(f"{time[:16]}Z")
 
 
 def value(scalar: object) -> str:

@@ -9,6 +9,7 @@ from lin.records import IndexStatus
 from . import output, table
 from .bars import bar
 from .completing import artifacts
+from .parsing import ANY_PATH, not_empty
 from .session import Session, json_option
 from .table import Column
 from .text import number, plain, size
@@ -35,7 +36,7 @@ _LEVELS = {"ok": "green", "warning": "yellow", "error": "red"}
 
 
 @click.command(cls=Verb, epilog=INIT_EXAMPLES)
-@click.argument("path", metavar="[PATH]", required=False, type=click.Path())
+@click.argument("path", metavar="[PATH]", required=False, type=ANY_PATH, callback=not_empty)
 @json_option
 @click.pass_obj
 def init(session: Session, path: str | None) -> None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from lin.errors import ConflictError
+from lin.errors import ConflictError, LinError
 from lin.lineage.keys import ActorKey, LogKey
 from lin.lineage.ledger import Ledger
-from lin.lineage.log import Log
+from lin.lineage.log import CHECKPOINT, Log
 from lin.lineage.note import VerifierKey
 from lin.store.place import Place
 from lin.store.places import open_place
@@ -43,7 +44,8 @@ def open_existing(location: str | Path | None) -> Opened:
             return create(open_place(config.default_repository()))
         except ConflictError:  # another process made it in this very moment
             found = config.locate(config.default_repository())
-            assert found is not None  # noqa: S101 - `create` just said that it is there
+            if found is None:
+                raise
     return _assemble(*found)
 
 
@@ -53,24 +55,47 @@ def create(place: Place) -> Opened:
     Raises:
         ConflictError: There is one already.
     """
+    taken = ConflictError(
+        f"there is a repository at {place.url} already", hint="Use it as it is, or choose another folder."
+    )
     if config.describe(place) is not None:
-        raise ConflictError(
-            f"there is a repository at {place.url} already", hint="Use it as it is, or choose another folder."
-        )
-    identity = secrets.token_hex(16)
-    origin = f"lin/{identity}"
-    key = LogKey.load_or_create(config.config_folder(), origin)
-    Log(place, key.verifier).create(key)
-    description = config.Description(config.FORMAT, identity, origin, str(key.verifier))
-    place.create(config.DESCRIPTION, description.dumps())
+        raise taken
+    if place.size(CHECKPOINT) is None:
+        key = LogKey.load_or_create(config.config_folder(), f"lin/{secrets.token_hex(16)}")
+        try:
+            Log(place, key.verifier).create(key)
+        except ConflictError:
+            key = _begun(place)
+    else:
+        key = _begun(place)
+    description = config.Description(config.FORMAT, key.name.rpartition("/")[2], key.name, str(key.verifier))
+    try:
+        place.create(config.DESCRIPTION, description.dumps())
+    except ConflictError as error:
+        raise taken from error
     if not config.is_url(place.url):
         # The repository of a project lies inside its folder, and is no part of the project's code.
         place.replace(".gitignore", b"*\n")
     return _assemble(place, description)
 
 
+def _begun(place: Place) -> LogKey:
+    """Return the key of a repository that another process is making right now, or was making when it died."""
+    origin = place.read(CHECKPOINT).partition(b"\n")[0].decode(errors="replace")
+    try:
+        key = LogKey.load(config.config_folder(), origin)
+        if Log(place, key.verifier).checkpoint().size == 0:
+            return key
+    except LinError:
+        pass
+    raise ConflictError(
+        f"{place.url} holds a log, but no {config.DESCRIPTION}",
+        hint=f"Restore {config.DESCRIPTION} from a copy, or choose another place.",
+    )
+
+
 def _assemble(place: Place, description: config.Description) -> Opened:
-    where = hashlib.sha256(place.url.encode()).hexdigest()[:12]
+    where = hashlib.sha256(os.fsencode(place.url)).hexdigest()[:12]
     cache = config.cache_folder() / f"{description.id}-{where}"
     keys = config.config_folder()
     log = Log(place, VerifierKey.parse(description.key))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from lin.errors import CorruptContentError, InvalidInputError, LinError, NotFoundError
 from lin.lineage.audit import audit
 from lin.lineage.envelope import parse
 from lin.lineage.events import STATEMENTS
+from lin.lineage.graph import Graph
 from lin.lineage.keys import ACTOR_FILE, LogKey
 from lin.lineage.ledger import Ledger
 from lin.lineage.log import Leaf, Log
@@ -70,13 +71,13 @@ def _backwards(log: Log) -> Iterator[Leaf]:
 # ------------------------------------------------------------------------ verify
 
 
-def verify_all(ledger: Ledger, store: BlobStore, progress: Progress) -> VerifyReport:
-    """Check the log, then every blob that its events name, down through all trees."""
-    position = ledger.position()
-    seen = (position.size, Frontier(position.size, position.frontier).root) if position.size else None
+def verify_all(place: Place, ledger: Ledger, store: BlobStore, progress: Progress) -> VerifyReport:
+    """Check the description and the log, then every blob that the log's events name, down through all trees."""
+    seen = _seen(ledger)
     report = audit(ledger.log, progress=lambda done, total: progress(0, None, done, total), seen=seen)
     found = [Finding(problem.kind, problem.name, problem.message) for problem in report.findings]
-    blobs = _Blobs(store, report.erased, progress)
+    found[:0] = _description(place)
+    blobs = _Blobs(store, report.erased.__contains__, progress)
     blobs.check(report.content)
     return VerifyReport(
         events=report.checkpoint.size if report.checkpoint else 0,
@@ -87,19 +88,41 @@ def verify_all(ledger: Ledger, store: BlobStore, progress: Progress) -> VerifyRe
     )
 
 
-def verify_one(store: BlobStore, digest: Digest, shape: Shape, progress: Progress) -> VerifyReport:
+def verify_one(graph: Graph, store: BlobStore, digest: Digest, shape: Shape, progress: Progress) -> VerifyReport:
     """Check the bytes of one artifact, down through its tree."""
-    blobs = _Blobs(store, frozenset(), progress)
+
+    def is_erased(blob: Digest) -> bool:
+        return any("erased" in node.facets for node in graph.get([blob.value]).values())
+
+    blobs = _Blobs(store, is_erased, progress)
     blobs.check({digest: shape})
-    return VerifyReport(0, blobs.count, blobs.bytes, (), tuple(blobs.findings))
+    return VerifyReport(0, blobs.count, blobs.bytes, tuple(sorted(blobs.erased)), tuple(blobs.findings))
+
+
+def _seen(ledger: Ledger) -> tuple[int, bytes] | None:
+    """Return the log's size and root as this machine's index last saw them."""
+    position = ledger.position()
+    try:
+        return (position.size, Frontier(position.size, position.frontier).root) if position.size else None
+    except InvalidInputError:  # the index is damaged, which says nothing about the log
+        return None
+
+
+def _description(place: Place) -> Iterator[Finding]:
+    try:
+        data = place.read(config.DESCRIPTION)
+        if config.Description.loads(data, place.url).dumps() != data:
+            yield Finding("damaged", config.DESCRIPTION, "it is not byte for byte what lin wrote")
+    except LinError as error:
+        yield Finding("damaged", config.DESCRIPTION, error.message)
 
 
 class _Blobs:
     """Read blobs and compare them with their digests, each once."""
 
-    def __init__(self, store: BlobStore, erased: Collection[Digest], progress: Progress) -> None:
+    def __init__(self, store: BlobStore, is_erased: Callable[[Digest], bool], progress: Progress) -> None:
         self._store = store
-        self._tombstones = erased
+        self._is_erased = is_erased
         self._progress = progress
         self._done: set[Digest] = set()
         self.erased: set[Digest] = set()
@@ -124,7 +147,7 @@ class _Blobs:
             self._store.verify(digest)
             entries = read_tree(self._store, digest) if shape == Shape.TREE else ()
         except NotFoundError as error:
-            if digest in self._tombstones:
+            if self._is_erased(digest):
                 self.erased.add(digest)
             else:
                 self.findings.append(Finding("missing_blob", str(digest), error.message))
@@ -192,8 +215,13 @@ def _folder(place: Place) -> Iterator[Advice]:
     left = place.leftovers(_STALE)
     if left:
         size = sum(file.size for file in left)
-        swept = place.sweep(_STALE)
-        yield Advice("ok", "temporary files", f"removed {swept} left over from interrupted writes, {size} bytes")
+        subject = "temporary files"
+        try:
+            place.sweep(_STALE)
+        except LinError as error:
+            yield Advice("warning", subject, error.message, error.hint)
+        else:
+            yield Advice("ok", subject, f"removed {len(left)} left over from interrupted writes, {size} bytes")
     root = Path(place.url)
     space = os.statvfs(root)
     free = space.f_bavail * space.f_frsize

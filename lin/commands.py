@@ -19,9 +19,10 @@ from lin.lineage.words import ArtifactKind, Evidence, Role, RunStatus, Shape
 from lin.store.folder import Stored
 
 from . import environment, reading, refs, snapshot
+from .given import file_name, given_path, readable, relative_to, scalars, word
 from .processes import Outcome, execute
 from .progress import Progress
-from .recording import DEFAULT_EXPERIMENT, Recording, find_input, relative_to, word
+from .recording import DEFAULT_EXPERIMENT, Recording, find_input, look_up
 from .records import Artifact, Evaluation, Record, Run, Used
 from .repository import Repository
 
@@ -122,10 +123,16 @@ def run_command(
         progress: Told of bytes and files while inputs and outputs are stored.
 
     Raises:
-        InvalidInputError: A declared input is missing, or no command was given; nothing was started or recorded.
+        NotFoundError: A declared input is neither a path nor a ref; nothing was started or recorded.
+        InvalidInputError: No command was given, or a name, role or setting cannot be used; likewise.
     """
     _require(command)
     refs.check_name(experiment)
+    settings = scalars("parameter", parameters or {})
+    for output in outputs:  # not after hours of work
+        refs.check_name(output.name or file_name(given_path(output.path, "an output")))
+    for item in inputs:
+        look_up(repository, item.source)
     given = [(*find_input(repository, item.source, item.role, progress=progress), item.role) for item in inputs]
     return _Command(
         repository=repository,
@@ -134,8 +141,8 @@ def run_command(
         name=name or title(command),
         given=given,
         outputs=outputs,
-        parameters=parameters or {},
-        metrics_file=Path(metrics_file) if metrics_file is not None else None,
+        parameters=settings,
+        metrics_file=_optional(metrics_file),
         code=code,
         progress=progress,
     ).run()
@@ -170,12 +177,23 @@ def evaluate_command(
         progress: Told of bytes and files while inputs are stored.
 
     Raises:
-        NotFoundError: The model or a dataset is neither a path nor a ref; nothing was started.
+        NotFoundError: The model or a dataset is neither a path nor a ref; nothing was started or recorded.
+        InvalidInputError: The model is an artifact of another kind, or a setting cannot be used; likewise.
     """
     _require(command)
+    if experiment is not None:
+        refs.check_name(experiment)
+    settings = scalars("parameter", parameters or {})
     if not datasets:
         raise InvalidInputError("no dataset to evaluate on", hint="Name at least one: --on test.csv")
+    for source in (model, *datasets):
+        look_up(repository, source)
     subject, model_path = find_input(repository, model, Role.BASE_MODEL, progress=progress)
+    if subject.kind is not ArtifactKind.MODEL:
+        raise InvalidInputError(
+            f"{subject.label} is a {subject.kind}, not a model to evaluate",
+            hint="Record it as one: `lin put --kind model …`, or `lin run --output model=…` where it is made.",
+        )
     found = [find_input(repository, dataset, Role.TEST, progress=progress) for dataset in datasets]
     group = experiment or subject.experiment or DEFAULT_EXPERIMENT
     evaluations: list[Evaluation] = []
@@ -189,8 +207,8 @@ def evaluate_command(
             name=title(command),
             given=[(subject, model_path, Role.INPUT), (artifact, path, Role.TEST)],
             outputs=(),
-            parameters=parameters or {},
-            metrics_file=Path(metrics_file) if metrics_file is not None else None,
+            parameters=settings,
+            metrics_file=_optional(metrics_file),
             code=code,
             progress=progress,
             variables={f"LIN_{what.upper()}": str(place) for what, place in places.items()},
@@ -208,16 +226,18 @@ def evaluate_command(
 
 def title(command: Sequence[str]) -> str:
     """Name a run after its script: `train.py` for `python -u train.py --fast`, else after its program."""
-    program = Path(command[0]).name
+    program = Path(command[0]).name or "command"
     if program.startswith("python"):
-        arguments = command[1:]
-        for position, part in enumerate(arguments):
-            if part == "-m" and position + 1 < len(arguments):
-                return arguments[position + 1]
-            if part == "-c":
+        arguments = iter(command[1:])
+        for part in arguments:
+            if part in {"-X", "-W", "--check-hash-based-pycs"}:
+                next(arguments, None)  # what they are set to
+            elif part == "-m":
+                return next(arguments, program)
+            elif part.startswith("-c") or part == "-":
                 break
-            if not part.startswith("-"):
-                return Path(part).name
+            elif not part.startswith("-"):
+                return Path(part).name or program
     return program
 
 
@@ -266,13 +286,13 @@ class _Command:
         try:
             outcome = execute(self.command, variables, lambda line: printed.update(metrics_in(line)))
         except BaseException as error:
-            recording.finish(RunStatus.INTERRUPTED, detail={"error": repr(error)})
+            recording.finish(RunStatus.INTERRUPTED, detail={"error": readable(repr(error))})
             raise
-        metrics = dict(printed)
-        if self.metrics_file is not None:
-            metrics.update(_metrics_from(self.metrics_file, old_metrics, warnings))
         with _never_lost(recording, outcome, warnings):
-            recording.log_metrics(metrics)
+            metrics = dict(printed)
+            if self.metrics_file is not None:
+                metrics.update(_metrics_from(self.metrics_file, old_metrics, warnings))
+            _note(recording, metrics, warnings)
             if outcome.status == RunStatus.SUCCEEDED:
                 self._save(recording, before, warnings)
                 if self.evaluates and metrics:
@@ -335,10 +355,12 @@ def _surroundings(
     if without is None:
         return None, uses
 
+    graph = repository.graph
+
     def is_data(path: Path) -> bool:
         # An earlier run's output that git does not ignore is an artifact already, and no code.
         digest = repository.digest_of(path).value
-        known = reading.artifacts_with(repository.graph, [digest])[digest]
+        known = reading.artifacts_with(graph, [digest])[digest]
         return any(artifact.kind != ArtifactKind.CODE for artifact in known)
 
     try:
@@ -347,8 +369,8 @@ def _surroundings(
         code = repository.put_stored(
             taken.stored, name=f"{taken.project}/code", kind=ArtifactKind.CODE, attributes=facts, reuse=True
         )
-    except LinError as error:
-        warnings.append(f"the code was not kept: {error.message}")
+    except (LinError, OSError) as error:
+        warnings.append(f"the code was not kept: {error.message if isinstance(error, LinError) else error}")
         return None, uses
     warnings.extend(taken.warnings)
     return taken.commit, [*uses, Use(code.artifact.id, Role.CODE, Evidence.OBSERVED)]
@@ -369,6 +391,13 @@ def start_here(repository: Repository, *, name: str, experiment: str, parameters
         uses=uses,
         folder=folder,
     )
+
+
+def _note(recording: Recording, metrics: Mapping[str, Scalar], warnings: list[str]) -> None:
+    try:
+        recording.log_metrics(metrics)
+    except InvalidInputError as error:
+        warnings.append(f"the metrics were not recorded: {error.message}")
 
 
 def _finish(recording: Recording, outcome: Outcome) -> None:
@@ -443,6 +472,10 @@ def _filled(part: str, places: Mapping[str, Path]) -> str:
     return part
 
 
+def _optional(path: str | Path | None) -> Path | None:
+    return given_path(path, "a metrics file") if path is not None else None
+
+
 def _require(command: Sequence[str]) -> None:
-    if not command:
+    if not command or not command[0]:
         raise InvalidInputError("no command to run", hint="Write it after two dashes: lin run -- python train.py")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -15,12 +16,14 @@ from lin.errors import (
     RepositoryNotFoundError,
     UnsupportedFormatError,
 )
+from lin.lineage.note import VerifierKey
 from lin.store.place import Place
 from lin.store.places import open_place
 
 FORMAT = 0
 """The newest repository format that this lin reads and writes."""
 DESCRIPTION = "lin.json"
+_ID = re.compile(r"[0-9a-f]{32}")
 FOLDER = ".lin"
 """What `lin init` makes inside a folder, as git makes `.git`."""
 
@@ -83,17 +86,21 @@ class Description:
         try:
             document: Any = json.loads(data)
             version = document["format"]
-            if not isinstance(version, int):
+            if type(version) is not int or version < 0:
                 raise TypeError(f"format is {version!r}")  # noqa: TRY301 - one way out for all that is malformed
-            if version > FORMAT:
-                raise UnsupportedFormatError(
-                    f"the repository at {where} has format {version}; this lin knows formats up to {FORMAT}",
-                    hint="Install a newer lin: pip install --upgrade lin-store",
-                )
-            return cls(version, document["id"], document["log"]["origin"], document["log"]["key"])
-        except (ValueError, KeyError, TypeError) as error:
+            _refuse_newer(version, where)
+            identity, origin, key = document["id"], document["log"]["origin"], document["log"]["key"]
+            if not _ID.fullmatch(identity) or origin != f"lin/{identity}":
+                raise ValueError(f"its id is {identity!r}, and its log's origin {origin!r}")  # noqa: TRY301 - as above
+            if str(VerifierKey.parse(key)) != key or not key.startswith(f"{origin}+"):
+                raise ValueError(f"its log's key is {key!r}")  # noqa: TRY301 - as above
+            return cls(version, identity, origin, key)
+        except UnsupportedFormatError:
+            raise
+        except (ValueError, KeyError, TypeError, RecursionError, AttributeError, InvalidInputError) as error:
+            reason = f"no {error} in it" if isinstance(error, KeyError) else str(error)
             raise CorruptContentError(
-                f"{where}/{DESCRIPTION} is not what lin writes: {error}",
+                f"{where}/{DESCRIPTION} is not what lin writes: {reason}",
                 hint="Restore it from a copy of the repository.",
             ) from error
 
@@ -121,15 +128,18 @@ def locate(location: str | Path | None) -> tuple[Place, Description] | None:
     Raises:
         RepositoryNotFoundError: A location was named and there is none.
     """
-    named = location or os.environ.get("LIN_REPO")
+    named = location or os.environ.get("LIN_REPO") or None  # an empty variable is one that is not set
     if named is None:
-        here = Path.cwd()
+        try:
+            here = Path.cwd()
+        except FileNotFoundError as error:
+            raise NotFoundError("the current folder is no longer there", hint="Go to another one.") from error
         found = (candidate for folder in (here, *here.parents) for candidate in (folder / FOLDER, folder))
         for candidate in found:
-            if (candidate / DESCRIPTION).is_file():
+            if _is_repository(candidate):
                 return _open(candidate)
         own = default_repository()
-        return _open(own) if (own / DESCRIPTION).is_file() else None
+        return _open(own) if _is_repository(own) else None
     if is_url(named):
         _refuse_servers(str(named))
         opened = _open(named)
@@ -150,11 +160,23 @@ def target(location: str | Path) -> Place:
 
 
 def _open(location: str | Path) -> tuple[Place, Description] | None:
-    if not is_url(location) and not (Path(location) / DESCRIPTION).is_file():
+    if not is_url(location) and not _is_repository(Path(location)):
         return None
     place = open_place(location)
     description = describe(place)
     return (place, description) if description else None
+
+
+def _is_repository(folder: Path) -> bool:
+    return os.path.isfile(folder / DESCRIPTION)  # noqa: PTH113 - without an error where we may not look
+
+
+def _refuse_newer(version: int, where: str) -> None:
+    if version > FORMAT:
+        raise UnsupportedFormatError(
+            f"the repository at {where} has format {version}; this lin knows formats up to {FORMAT}",
+            hint="Install a newer lin: pip install --upgrade lin-store",
+        )
 
 
 def _refuse_servers(url: str) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 _PROBE = (
     "import json,platform,sys;print(json.dumps([platform.python_implementation(),platform.python_version(),sys.path]))"
 )
-_INFO = re.compile(r"(?P<name>.+?)-(?P<version>[^-]+)\.(dist|egg)-info")
+_INFO = re.compile(r"(?P<name>.+?)-(?P<version>[^-]+)(-py[0-9.]+)?\.(dist|egg)-info")
 _PYTHON = re.compile(r"python(3(\.\d+)?)?(\.exe)?")
 
 
@@ -70,7 +70,8 @@ def _ask(python: str | None) -> tuple[str, str, Sequence[str]] | None:
         done = subprocess.run(  # noqa: S603 - the interpreter that the user's own command runs
             [python, "-c", _PROBE], capture_output=True, timeout=20, check=True, stdin=subprocess.DEVNULL
         )
-        implementation, version, path = json.loads(done.stdout)
-    except (OSError, subprocess.SubprocessError, ValueError):
+        # What an interpreter's start-up files print comes before.
+        implementation, version, path = json.loads(done.stdout.splitlines()[-1])
+    except (OSError, subprocess.SubprocessError, ValueError, IndexError):
         return None
     return implementation, version, path

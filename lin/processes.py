@@ -7,11 +7,13 @@ pipe otherwise.
 
 from __future__ import annotations
 
+import codecs
 import os
 import select
 import signal
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -21,6 +23,8 @@ from typing import Any
 from lin.lineage.events import now
 from lin.lineage.words import RunStatus
 
+from .given import readable
+
 NOT_FOUND = 127
 NOT_EXECUTABLE = 126
 MAX_LINE = 65_536
@@ -29,6 +33,8 @@ TAIL = 40
 """Lines that are kept of what a command printed last."""
 _POLL = 0.05
 """Seconds between looks at whether the command has ended, for one that left its output open to a daemon."""
+_CAPACITY = 1 << 20
+"""Bytes: the most that a pipe or pseudo-terminal can still hold of what a command printed when it has ended."""
 _INTERRUPTING = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGKILL, signal.SIGHUP, signal.SIGQUIT})
 
 
@@ -64,19 +70,22 @@ def execute(command: Sequence[str], variables: Mapping[str, str], on_line: Calla
         on_line: Called with every line that it prints to standard output, without its end.
     """
     lines = _Lines(on_line)
-    try:
-        with _signals() as forward:
-            ours, theirs = _terminal() if sys.stdout.isatty() else os.pipe()
-            with os.fdopen(ours, "rb", buffering=0), os.fdopen(theirs, "wb", buffering=0) as end:
+    with _signals() as forward:
+        ours, theirs = _channel()
+        with os.fdopen(ours, "rb", buffering=0), os.fdopen(theirs, "wb", buffering=0) as end:
+            try:
                 process = subprocess.Popen(command, stdout=end, env={**os.environ, **variables})  # noqa: S603 - asked for
-                end.close()
+            except (OSError, ValueError) as error:  # the latter for a NUL in an argument
+                return _not_started(command[0], error)
+            end.close()
+            try:
                 forward(process)
                 _pass_through(process, ours, lines)
                 code = process.wait()
-    except FileNotFoundError:
-        return _not_started(NOT_FOUND, f"command not found: {command[0]}")
-    except (PermissionError, OSError) as error:
-        return _not_started(NOT_EXECUTABLE, f"{command[0]} cannot be run: {error.strerror or error}")
+            except BaseException:
+                process.kill()  # nobody would ever look after it
+                process.wait()
+                raise
     lines.end()
     if code >= 0:
         status = RunStatus.SUCCEEDED if code == 0 else RunStatus.FAILED
@@ -85,11 +94,24 @@ def execute(command: Sequence[str], variables: Mapping[str, str], on_line: Calla
             status = RunStatus.INTERRUPTED
         return Outcome(code, status, "", lines.tail())
     status = RunStatus.INTERRUPTED if -code in _INTERRUPTING else RunStatus.FAILED
-    return Outcome(128 - code, status, f"ended by signal {signal.Signals(-code).name}", lines.tail())
+    return Outcome(128 - code, status, f"ended by signal {_signal_name(-code)}", lines.tail())
 
 
-def _not_started(exit_status: int, error: str) -> Outcome:
-    return Outcome(exit_status, RunStatus.FAILED, error, ())
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # most real-time signals have no name
+        return str(number)
+
+
+def _not_started(program: str, error: OSError | ValueError) -> Outcome:
+    there = os.sep in program and os.path.lexists(program)
+    if isinstance(error, FileNotFoundError) and not there:
+        return Outcome(NOT_FOUND, RunStatus.FAILED, f"command not found: {readable(program)}", ())
+    reason = getattr(error, "strerror", None) or str(error)
+    if isinstance(error, FileNotFoundError):
+        reason = "the interpreter that its first line names was not found"
+    return Outcome(NOT_EXECUTABLE, RunStatus.FAILED, f"{readable(program)} cannot be run: {reason}", ())
 
 
 class _Lines:
@@ -99,7 +121,7 @@ class _Lines:
         self._on_line = on_line
         self._rest = b""
         self._overlong = False
-        self._tail: list[str] = []
+        self._tail: deque[str] = deque(maxlen=TAIL)
 
     def feed(self, data: bytes) -> None:
         *whole, rest = (self._rest + data).split(b"\n")
@@ -121,8 +143,16 @@ class _Lines:
             self._overlong = False  # its end has come
             return
         text = line.rstrip(b"\r").decode(errors="replace")
-        self._tail = [*self._tail[-(TAIL - 1) :], text[:1000]]
+        self._tail.append(text[:1000])
         self._on_line(text)
+
+
+def _channel() -> tuple[int, int]:
+    """Open what the command prints into: the end to read from, and the one for the command."""
+    if sys.stdout is not None and sys.stdout.isatty():
+        with suppress(OSError):  # no pseudo-terminal is left: a pipe does too
+            return _terminal()
+    return os.pipe()
 
 
 def _terminal() -> tuple[int, int]:
@@ -142,14 +172,14 @@ def _terminal() -> tuple[int, int]:
 
 
 def _pass_through(process: subprocess.Popen[bytes], source: int, lines: _Lines) -> None:
-    sys.stdout.flush()
-    target = sys.stdout.fileno() if _has_descriptor() else None
-    open_target = True
-    while True:
-        ended = process.poll() is not None
-        ready, _, _ = select.select([source], [], [], 0 if ended else _POLL)
+    output = _Output()
+    left = None  # bytes that may still be the command's own, once it has ended
+    while left is None or left > 0:
+        if left is None and process.poll() is not None:
+            left = _CAPACITY
+        ready, _, _ = select.select([source], [], [], _POLL)
         if not ready:
-            if ended:
+            if left is not None:
                 return  # whoever still holds the other end outlives the command
             continue
         try:
@@ -158,39 +188,48 @@ def _pass_through(process: subprocess.Popen[bytes], source: int, lines: _Lines) 
             data = b""
         if not data:
             return
-        if open_target:
-            open_target = _write(target, data)
+        if left is not None:
+            left -= len(data)
+        output.write(data)
         lines.feed(data)
 
 
-def _has_descriptor() -> bool:
-    try:
-        sys.stdout.fileno()
-    except (OSError, AttributeError, ValueError):
-        return False
-    return True
+class _Output:
+    """This process's standard output, byte for byte where it has a descriptor."""
 
+    def __init__(self) -> None:
+        self._target: int | None = None
+        self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
+        self._open = sys.stdout is not None
+        # What was printed before comes before. A notebook's standard output has no descriptor.
+        with suppress(OSError, ValueError, AttributeError):
+            sys.stdout.flush()
+            self._target = sys.stdout.fileno()
 
-def _write(target: int | None, data: bytes) -> bool:
-    """Pass output on; False once nobody reads it any more, which must not stop the run."""
-    try:
-        if target is None:
-            sys.stdout.write(data.decode(errors="replace"))
-            return True
-        view = memoryview(data)
-        while view:
-            view = view[os.write(target, view) :]
-    except (BrokenPipeError, OSError):
-        return False
-    return True
+    def write(self, data: bytes) -> None:
+        """Pass output on, until nobody reads it any more, which must not stop the run."""
+        if not self._open:
+            return
+        try:
+            if self._target is None:
+                sys.stdout.write(self._decode(data))
+                return
+            view = memoryview(data)
+            while view:
+                try:
+                    view = view[os.write(self._target, view) :]
+                except BlockingIOError:
+                    select.select([], [self._target], [])
+        except (OSError, ValueError):
+            self._open = False
 
 
 @contextmanager
 def _signals() -> Iterator[Callable[[subprocess.Popen[bytes]], None]]:
     """Survive the signals that stop a job until the command has ended, and hand them on to it.
 
-    Ctrl-C reaches the whole foreground group from the terminal itself; handing it on as well would interrupt the
-    command's own cleaning up.
+    Those that are ignored, as `nohup` makes it, stay so, for the command too. Ctrl-C reaches the whole foreground
+    group from the terminal itself; handing it on as well would interrupt the command's own cleaning up.
     """
     process: list[subprocess.Popen[bytes]] = []
     early: list[int] = []
@@ -213,7 +252,8 @@ def _signals() -> Iterator[Callable[[subprocess.Popen[bytes]], None]]:
     previous = {}
     try:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            previous[number] = signal.signal(number, hand_on)
+            if signal.getsignal(number) not in {signal.SIG_IGN, None}:
+                previous[number] = signal.signal(number, hand_on)
     except ValueError:
         pass  # not the main thread: signals are the host program's business
     try:
@@ -225,6 +265,12 @@ def _signals() -> Iterator[Callable[[subprocess.Popen[bytes]], None]]:
 
 def _in_foreground() -> bool:
     try:
-        return os.isatty(0) and os.tcgetpgrp(0) == os.getpgrp()
+        terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY)  # also where standard input is something else
     except OSError:
         return False
+    try:
+        return os.tcgetpgrp(terminal) == os.getpgrp()
+    except OSError:
+        return False
+    finally:
+        os.close(terminal)

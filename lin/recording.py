@@ -14,30 +14,35 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from lin.errors import InvalidInputError, LinError
+from lin.errors import InvalidInputError, LinError, NotFoundError
 from lin.lineage.events import (
-    MAX_PATH,
     MAX_USES,
     ArtifactRecorded,
     EvaluationRecorded,
+    Event,
     EventId,
     RunFinished,
     RunStarted,
     RunUsed,
     Scalar,
     Use,
-    plain_number,
+    now,
 )
 from lin.lineage.graph import Graph
 from lin.lineage.ledger import Draft
 from lin.lineage.words import ArtifactKind, Evidence, Role, RunStatus, Shape
+from lin.store.digest import Digest
 
 from . import reading, refs
+from .given import file_name, given_path, readable, relative_to, scalars, word
 from .progress import Progress
 from .records import Artifact, Run
 from .repository import Repository, drafted
 
 DEFAULT_EXPERIMENT = "default"
+
+MAX_PAYLOAD = 48_000
+"""Bytes of an event's payload, so that as a leaf, in base64 and with its signature, it is below `MAX_LEAF`."""
 
 KIND_OF_ROLE = {
     Role.CODE: ArtifactKind.CODE,
@@ -92,16 +97,16 @@ class Recording:
         where = (folder or Path.cwd()).resolve()
         detail = repository.put_detail(
             {
-                "command": [_text(part) for part in command],
-                "folder": _text(str(where)),
-                "host": socket.gethostname(),
-                "user": _user(),
+                "command": [readable(part) for part in command],
+                "folder": readable(str(where)),
+                "host": readable(socket.gethostname()),
+                "user": readable(_user()),
                 "pid": os.getpid(),
             }
         )
         started = RunStarted(
             experiment=experiment,
-            name=name,
+            name=readable(name),
             nonce=secrets.token_hex(8),
             parameters=scalars("parameter", parameters or {}),
             commit=commit,
@@ -148,8 +153,15 @@ class Recording:
     # ------------------------------------------------------------------ what it measures and makes
 
     def log_metrics(self, metrics: Mapping[str, Scalar] | None = None, /, **more: Scalar) -> None:
-        """Note measurements, which are recorded when the run ends; later values replace earlier ones."""
-        self._metrics.update(scalars("metric", {**(metrics or {}), **more}))
+        """Note measurements, which are recorded when the run ends; later values replace earlier ones.
+
+        Raises:
+            InvalidInputError: One is neither a number, a string nor a boolean, or all of them together are more than
+                one event can hold; none of these is noted.
+        """
+        together = {**self._metrics, **scalars("metric", {**(metrics or {}), **more})}
+        _check_metrics(together)
+        self._metrics = together
 
     def save(
         self,
@@ -165,8 +177,8 @@ class Recording:
 
         Equal bytes from two runs are two artifacts and one blob. `name` defaults to the file's name.
         """
-        where = Path(path)
-        label = refs.check_name(name if name is not None else where.resolve().name)
+        where = given_path(path, "an output")
+        label = refs.check_name(name if name is not None else file_name(where))
         meaning = word(ArtifactKind, kind, "kind")
         stored = self._repository.store_path(where, progress=progress)
         facts = scalars("attribute", attributes or {})
@@ -229,10 +241,15 @@ class Recording:
         if error is None:
             self.finish()
             return
+        if isinstance(error, SystemExit) and error.code in {None, 0}:
+            self.finish(exit_status=0)
+            return
         status = RunStatus.INTERRUPTED if isinstance(error, KeyboardInterrupt) else RunStatus.FAILED
+        code = error.code if isinstance(error, SystemExit) and type(error.code) is int else None
         # The training's own error is what its user has to see, whatever becomes of the record.
         with contextlib.suppress(LinError):
-            self.finish(status, detail={"error": f"{type(error).__name__}: {_text(str(error))}"[:10_000]})
+            text = f"{type(error).__name__}: {readable(str(error))}"[:10_000]
+            self.finish(status, exit_status=code, detail={"error": text})
 
     def _relative(self, path: Path) -> str:
         return relative_to(path, self._folder)
@@ -247,7 +264,8 @@ def find_input(
     """Find the artifact that a declared input means: a path on disk if there is one, else a ref.
 
     A file whose bytes are known stands for the artifact that has them: the newest of its own name, else the newest
-    of any. So a run that reads what another run wrote is linked to that run. Unknown bytes are put.
+    of any; of the kind that the role asks for, if there is one. So a run that reads what another run wrote is linked
+    to that run. Unknown bytes are put.
 
     Returns:
         The artifact, and the path where the source was one.
@@ -255,71 +273,45 @@ def find_input(
     Raises:
         NotFoundError: It is neither a path nor a ref.
     """
-    path = Path(source)
-    if not os.path.lexists(path):
-        if isinstance(source, Path):
-            raise InvalidInputError(f"no such file or folder: {source}", hint="Check the path of the input.")
-        try:
-            return repository.artifact(source), None
-        except LinError as error:
-            error.hint = f"There is no file {source!r} either. {error.hint}".strip()
-            raise
-    stored = repository.store_path(path, progress=progress)
+    found = look_up(repository, source)
+    if isinstance(found, Artifact):
+        return found, None
+    stored = repository.store_path(found, progress=progress)
     known = reading.artifacts_with(repository.graph, [stored.digest.value])[stored.digest.value]
-    named = [artifact for artifact in known if artifact.name == path.resolve().name]
-    if named or known:
-        return (named or list(known))[-1], path
-    kind = KIND_OF_ROLE.get(role, ArtifactKind.DATASET)
-    return repository.put_stored(stored, name=path.resolve().name, kind=kind).artifact, path
+    kind, name = KIND_OF_ROLE.get(role, ArtifactKind.DATASET), file_name(found)
+    if known:  # the newest of the best
+        return max(reversed(known), key=lambda a: (role in KIND_OF_ROLE and a.kind == kind, a.name == name)), found
+    return repository.put_stored(stored, name=name, kind=kind).artifact, found
 
 
-def scalars(what: str, values: Mapping[str, Any]) -> dict[str, Scalar]:
-    """Return measurements or settings as events hold them; NumPy's numbers become Python's.
-
-    Raises:
-        InvalidInputError: A value is neither a number, a string nor a boolean.
-    """
-    answer: dict[str, Scalar] = {}
-    for name, value in values.items():
-        plain = value.item() if hasattr(value, "item") and not isinstance(value, (str, bytes)) else value
-        if not isinstance(plain, (str, int, float, bool)):
-            raise InvalidInputError(
-                f"{what} {name!r} is {value!r}, neither a number, a string nor a boolean",
-                hint="Record larger things as a file: run.save(…).",
-            )
-        answer[str(name)] = plain_number(plain)
-    return answer
-
-
-def relative_to(path: Path, folder: Path) -> str:
-    """Return a path as events hold it: relative to the run's folder, only the name outside of it, cut at its head."""
-    absolute = Path(os.path.abspath(path))  # noqa: PTH100 - links stay as the user wrote them
-    text = _text(absolute.relative_to(folder).as_posix() if absolute.is_relative_to(folder) else absolute.name)
-    raw = text.encode()
-    return text if len(raw) <= MAX_PATH else "…" + raw[-(MAX_PATH - 3) :].decode(errors="ignore")
-
-
-def word(kind: Any, text: Any, what: str) -> Any:
-    """Read one of lin's words.
-
-    Raises:
-        InvalidInputError: There is no such word; lists those there are.
-    """
+def look_up(repository: Repository, source: str | Path) -> Artifact | Path:
+    """Tell whether an input is a path on disk or a ref, and change nothing; arguments and errors as `find_input`."""
+    path = given_path(source, "an input")
+    if os.path.lexists(path):
+        return path
+    if isinstance(source, Path):
+        raise NotFoundError(f"no such file or folder: {readable(str(source))}", hint="Check the path of the input.")
     try:
-        return kind(text)
-    except ValueError as error:
-        words = ", ".join(member.value for member in kind)
-        raise InvalidInputError(f"there is no {what} {str(text)!r}", hint=f"One of: {words}.") from error
+        return repository.artifact(source)
+    except LinError as error:
+        error.hint = f"There is no file {source!r} either. {error.hint}".strip()
+        raise
+
+
+def _check_metrics(metrics: Mapping[str, Scalar]) -> None:
+    nothing = EventId(bytes(32))
+    finished = RunFinished(nothing, RunStatus.INTERRUPTED, -1, metrics, Digest(nothing.value))
+    size = len(Event(now(), str(nothing), finished).payload())
+    if size > MAX_PAYLOAD:
+        raise InvalidInputError(
+            f"{len(metrics)} metrics take {size} bytes; an event holds at most {MAX_PAYLOAD}",
+            hint="Record long series as a file: run.save(…).",
+        )
 
 
 def _draft_uses(draft: Draft, run: EventId, uses: Sequence[Use]) -> None:
     for first in range(0, len(uses), MAX_USES):
         draft.add(RunUsed(run, tuple(uses[first : first + MAX_USES])))
-
-
-def _text(value: str) -> str:
-    """Make text that UTF-8 can hold of what the operating system gave."""
-    return value.encode(errors="backslashreplace").decode()
 
 
 def _user() -> str:

@@ -5,9 +5,9 @@
 `flights@v3`            that version
 `flights@prod`          where the alias stands
 `flights@{2026-03-01}`  the newest version recorded up to then (UTC)
+`tuning`                an experiment, where no artifact has that name
 `4f2a…`                 an id, or at least 4 of its first hex digits
 `b3:91c0…`              bytes, by digest or at least 4 of its first hex digits
-`tuning`                an experiment, where no artifact has that name
 ======================  =========================================================
 
 A name wins over an id prefix that reads the same: names are chosen, prefixes are accidents.
@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING
 
 from lin.errors import AmbiguousRefError, InvalidInputError, NotFoundError
@@ -25,18 +25,24 @@ from lin.lineage.events import format_time
 from lin.lineage.graph import ARTIFACT_KINDS, Graph, Node, NodeKind, named_id
 
 from . import reading
-from .records import Artifact, Content
+from .given import readable
+from .records import Artifact, Content, to_json
 
 if TYPE_CHECKING:
     from .reading import Found
 
 MIN_PREFIX = 4
 """Hex digits that a shortened id or digest needs at least."""
+DIGITS = 64
+"""Hex digits of a whole id or digest."""
 MAX_CANDIDATES = 20
+_LOOKED_AT = 1_000
+"""Artifacts, the newest, whose names are compared with one that is not known."""
 
 _NAME = re.compile(r"[^\s@{}:\x00-\x1f\x7f][^@{}:\x00-\x1f\x7f]*")
 _ALIAS = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
 _VERSION = re.compile(r"v([1-9][0-9]*)")
+_LIKE_A_VERSION = re.compile(r"[vV][0-9]+")
 _HEX = re.compile(r"[0-9a-f]+")
 
 
@@ -44,10 +50,11 @@ def check_name(name: str) -> str:
     """Return a name that artifacts or experiments may carry.
 
     Raises:
-        InvalidInputError: It is empty, longer than 200 characters, begins with white space or holds one of
-            `@ { } :` or a control character, which refs need for themselves.
+        InvalidInputError: It is empty, longer than 200 characters, begins or ends with white space, holds one of
+            `@ { } :` or a control character, which refs need for themselves, or could not name a file.
     """
-    if not _NAME.fullmatch(name) or len(name) > 200 or name != name.strip() or not name.isprintable():  # noqa: PLR2004
+    usable = _NAME.fullmatch(name) and len(name) <= 200 and name == name.strip() and name.isprintable()  # noqa: PLR2004
+    if not usable or name.rpartition("/")[2] in {"", ".", ".."}:
         raise InvalidInputError(
             f"not a usable name: {name!r}",
             hint="A name has 1 to 200 printable characters, none of them '@', '{', '}' or ':'. Choose one with --name.",
@@ -61,7 +68,7 @@ def check_alias(alias: str) -> str:
     Raises:
         InvalidInputError: It reads like a version (`v3`), or is not a letter, then letters, digits, `.`, `_`, `-`.
     """
-    if not _ALIAS.fullmatch(alias) or _VERSION.fullmatch(alias):
+    if not _ALIAS.fullmatch(alias) or _LIKE_A_VERSION.fullmatch(alias):
         raise InvalidInputError(
             f"not a usable alias: {alias!r}",
             hint="An alias is a letter followed by letters, digits, '.', '_' or '-', and not a version such as v3.",
@@ -77,6 +84,8 @@ def resolve(graph: Graph, ref: str) -> Found:
         AmbiguousRefError: Several things; lists them.
         InvalidInputError: It is not of a ref's form.
     """
+    if readable(ref) != ref or "\0" in ref:
+        raise InvalidInputError(f"not a ref: {ref!r}", hint="Names, ids and digests are text.")
     if ref.startswith("b3:"):
         return _one(graph, ref, _by_prefix(graph, ref, ref[3:], [NodeKind.CONTENT]))
     name, at, suffix = ref.partition("@")
@@ -85,13 +94,13 @@ def resolve(graph: Graph, ref: str) -> Found:
     found = graph.find(kinds=ARTIFACT_KINDS, name=ref)
     if found:
         return _newest(ref, [reading.artifact(node) for node in found])
-    if _HEX.fullmatch(ref) and len(ref) >= MIN_PREFIX:
-        nodes = _by_prefix(graph, ref, ref, [*ARTIFACT_KINDS, NodeKind.RUN, NodeKind.EVALUATION])
-        if nodes:
-            return _one(graph, ref, nodes)
     experiment = graph.get([named_id("experiment", ref)])
     if experiment:
         return _one(graph, ref, list(experiment.values()))
+    if _HEX.fullmatch(ref) and MIN_PREFIX <= len(ref) <= DIGITS:
+        nodes = _by_prefix(graph, ref, ref, [*ARTIFACT_KINDS, NodeKind.RUN, NodeKind.EVALUATION])
+        if nodes:
+            return _one(graph, ref, nodes)
     raise NotFoundError(f"nothing is known as {ref!r}", hint=_suggestion(graph, ref))
 
 
@@ -164,23 +173,20 @@ def _only(ref: str, artifacts: Sequence[Artifact]) -> Artifact:
 
 def _moment(text: str) -> str:
     try:
-        if len(text) == len("2026-03-01"):
+        try:
             # A day means its end: what was recorded on that day counts.
-            moment = datetime.combine(date.fromisoformat(text) + timedelta(days=1), time(), UTC) - timedelta(
-                microseconds=1
-            )
-        else:
+            moment = datetime.combine(date.fromisoformat(text), time.max, UTC)
+        except ValueError:
             moment = datetime.fromisoformat(text)
-            moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return format_time(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
     except (ValueError, OverflowError) as error:
         raise InvalidInputError(
             f"not a date: {text!r}", hint="Write name@{2026-03-01} or name@{2026-03-01T12:30:00Z}."
         ) from error
-    return format_time(moment)
 
 
 def _by_prefix(graph: Graph, ref: str, digits: str, kinds: Sequence[NodeKind]) -> Sequence[Node]:
-    if not _HEX.fullmatch(digits) or len(digits) > 64:  # noqa: PLR2004 - a digest's digits
+    if not _HEX.fullmatch(digits) or len(digits) > DIGITS:
         raise InvalidInputError(
             f"not a digest: {ref!r}", hint="After 'b3:' come up to 64 lower-case hexadecimal digits."
         )
@@ -196,24 +202,28 @@ def _one(graph: Graph, ref: str, nodes: Sequence[Node]) -> Found:
     if len(found) > 1:
         raise AmbiguousRefError(
             f"{ref!r} is the start of {len(found)} ids",
-            candidates=tuple(_candidate(item) for item in found),
+            candidates=_candidates(found),
             hint="Give more digits.",
         )
     return found[0]
 
 
-def _candidate(found: Found) -> str:
-    if isinstance(found, Content):
-        return str(found.digest)
-    if isinstance(found, Artifact):
-        return f"{found.id} ({found.label})"
-    return found.label
+def _candidates(found: Sequence[Found]) -> tuple[str, ...]:
+    labels = [item.label for item in found]
+    if len(set(labels)) == len(labels):
+        return tuple(labels)
+    return tuple(item.label if isinstance(item, Content) else to_json(item)["id"] for item in found)
 
 
 def _suggestion(graph: Graph, ref: str) -> str:
     if len(ref) >= 3:  # noqa: PLR2004 - shorter ones are in everything
         close = graph.find(kinds=ARTIFACT_KINDS, text=ref, limit=MAX_CANDIDATES)
         names = list(dict.fromkeys(node.name for node in close if node.name))
+        if not names:
+            from difflib import get_close_matches  # noqa: PLC0415 - only for a slip of the pen
+
+            newest = graph.find(kinds=ARTIFACT_KINDS, newest_first=True, limit=_LOOKED_AT)
+            names = get_close_matches(ref, dict.fromkeys(node.name for node in newest if node.name))
         if names:
             return f"Did you mean: {', '.join(names[:5])}?"
     return "`lin ls` lists names, `lin runs` lists runs."

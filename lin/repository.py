@@ -8,17 +8,27 @@ exists, and what is acknowledged is in the log.
 from __future__ import annotations
 
 import json
+import os
 import secrets
+import shutil
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import rfc8785
 
-from lin.errors import BlobNotFoundError, InvalidInputError, NotFoundError
+from lin.errors import (
+    BlobNotFoundError,
+    ConflictError,
+    CorruptContentError,
+    InvalidInputError,
+    LinError,
+    NotFoundError,
+)
 from lin.lineage.admission import alias_heads
 from lin.lineage.apply import named_id
-from lin.lineage.events import AliasMoved, ArtifactRecorded, EventId, Scalar, plain_number
+from lin.lineage.events import AliasMoved, ArtifactRecorded, EventId, Scalar
 from lin.lineage.graph import ARTIFACT_KINDS, Cursor, Direction, Graph, NodeKind
 from lin.lineage.ledger import Draft, Ledger
 from lin.lineage.words import ArtifactKind, RunStatus, Shape
@@ -27,9 +37,11 @@ from lin.store.digest import Digest
 from lin.store.folder import Stored, digest_path, find_entry, get_path, put_path, read_tree, walk_tree
 from lin.store.place import Place
 from lin.store.statcache import StatCache
+from lin.store.tree import MAX_NAME
 
 from . import answers, checking, config, reading, refs
 from ._opening import Opened, create, open_existing
+from .given import file_name, given_path, scalars
 from .progress import Progress, silent
 from .reading import Found
 from .records import (
@@ -111,6 +123,11 @@ class Repository:
         return self._place.url
 
     @property
+    def cache(self) -> Path:
+        """This machine's folder for what can be deleted."""
+        return self._cache
+
+    @property
     def id(self) -> str:
         """32 hex digits, made with the repository."""
         return self._description.id
@@ -140,7 +157,7 @@ class Repository:
 
     def store_path(self, path: str | Path, *, progress: Progress | None = None) -> Stored:
         """Store a file or folder without recording it as anything."""
-        return put_path(self.store, Path(path), progress=progress, cache=self.seen)
+        return put_path(self.store, given_path(path, "what to put"), progress=progress, cache=self.seen)
 
     def put(
         self,
@@ -165,10 +182,13 @@ class Repository:
             progress: Told of bytes and files.
 
         Raises:
-            InvalidInputError: The path is missing or cannot be stored (a socket, a name that is not UTF-8, …).
+            NotFoundError: There is nothing at the path.
+            InvalidInputError: It cannot be stored (a socket, a name that is not UTF-8, …), or not under that name.
             ConflictError: The file changed while it was read.
         """
-        name = refs.check_name(name if name is not None else Path(path).resolve().name)
+        name = refs.check_name(name if name is not None else file_name(given_path(path, "what to put")))
+        if experiment is not None:
+            refs.check_name(experiment)
         stored = self.store_path(path, progress=progress)
         return self.put_stored(stored, name=name, kind=kind, experiment=experiment, attributes=attributes)
 
@@ -217,7 +237,7 @@ class Repository:
         refs.check_name(name)
         if experiment is not None:
             refs.check_name(experiment)
-        facts = {key: plain_number(value) for key, value in (attributes or {}).items()}
+        facts = scalars("attribute", attributes or {})
 
         def build(draft: Draft, graph: Graph) -> PutResult:
             same = reading.artifacts_with(graph, [stored.digest.value])[stored.digest.value]
@@ -262,9 +282,11 @@ class Repository:
         else:
             artifact = refs.resolve_artifact(self.graph, ref)
             digest, shape, name = artifact.digest, artifact.shape, artifact.name
-        name = Path(name).name  # an artifact's name may hold '/'; a file of this folder may not
-        target = Path(name) if destination is None else Path(destination)
-        if destination is not None and target.is_dir() and not (force and shape == Shape.TREE):
+        name = _file_of(name, digest)
+        target = Path(name) if destination is None else given_path(destination, "a destination")
+        # A folder over a folder replaces it where that is asked for, but never the one that we are in.
+        over = force and shape == Shape.TREE and not Path.cwd().is_relative_to(os.path.realpath(target))
+        if destination is not None and target.is_dir() and not over:
             target = target / name
         return get_path(self.store, digest, shape, target, force=force, progress=progress)
 
@@ -274,11 +296,22 @@ class Repository:
 
     def checkout(self, artifact: Artifact) -> Path:
         """Return a verified copy of an artifact's content in this machine's cache; it must not be changed."""
-        path = self._cache / "checkouts" / artifact.digest.hex / Path(artifact.name).name
-        if not path.exists() or self.digest_of(path) != artifact.digest:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            get_path(self.store, artifact.digest, artifact.shape, path, force=True)
+        path = self._cache / "checkouts" / artifact.digest.hex / _file_of(artifact.name, artifact.digest)
+        while not self._is_copy(path, artifact.digest):
+            # What is there was changed. Two processes may get it at once: the second one looks at the first one's.
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+            with suppress(ConflictError):
+                return get_path(self.store, artifact.digest, artifact.shape, path)
         return path
+
+    def _is_copy(self, path: Path, digest: Digest) -> bool:
+        try:
+            return not path.is_symlink() and self.digest_of(path) == digest
+        except LinError:  # nothing there, or what could not even be put
+            return False
 
     def stream(self, ref: str, path: str | None = None) -> Iterator[bytes]:
         """Yield a file's verified bytes; `path` names a file inside a folder artifact.
@@ -433,13 +466,18 @@ class Repository:
 
         Raises:
             CorruptBlobError: Its bytes are not what they were.
+            CorruptContentError: They are no detail.
         """
         if digest is None:
             return None
         try:
-            document: Mapping[str, Any] = json.loads(self.store.read(digest))
+            document = json.loads(self.store.read(digest))
         except BlobNotFoundError:
             return None
+        except (ValueError, RecursionError):
+            document = None
+        if not isinstance(document, dict):
+            raise CorruptContentError(f"the blob {digest} holds no detail: it is not a JSON object")
         return document
 
     def put_detail(self, detail: Mapping[str, Any]) -> Digest:
@@ -539,7 +577,7 @@ class Repository:
         return answers.models_trained_on(graph, self._contents(ref), transitive=transitive, after=after, limit=limit)
 
     def _contents(self, ref: str | Path) -> Collection[bytes]:
-        path = Path(ref)
+        path = given_path(ref, "a dataset")
         if isinstance(ref, str):
             try:
                 found = self.resolve(ref)
@@ -597,10 +635,10 @@ class Repository:
         Problems are listed, not raised.
         """
         if ref is None:
-            return checking.verify_all(self._ledger, self.store, progress or silent)
+            return checking.verify_all(self._place, self._ledger, self.store, progress or silent)
         found = self.resolve(ref)
         holder = found if isinstance(found, Content) else self.artifact(ref)
-        return checking.verify_one(self.store, holder.digest, self._shape(holder), progress or silent)
+        return checking.verify_one(self.graph, self.store, holder.digest, self._shape(holder), progress or silent)
 
     def index_status(self) -> Sequence[IndexStatus]:
         """Say how far each index has followed the log, without making it catch up."""
@@ -641,3 +679,11 @@ def drafted(draft: Draft, statement: ArtifactRecorded) -> Artifact:
         attributes=statement.attributes,
         detail=statement.detail,
     )
+
+
+def _file_of(name: str, digest: Digest) -> str:
+    """Return what the file of an artifact is called: names may hold '/', and others' events may hold any name."""
+    last = name.rpartition("/")[2]
+    if last in {"", ".", ".."} or "\0" in last or len(last.encode()) > MAX_NAME:
+        return digest.hex
+    return last

@@ -7,6 +7,7 @@ The functions here use the repository that the command line would use from the s
 from __future__ import annotations
 
 import atexit
+import os
 import sys
 import threading
 from collections.abc import Mapping
@@ -16,13 +17,14 @@ from lin.lineage.events import Scalar
 from lin.lineage.graph import Direction
 from lin.lineage.words import ArtifactKind
 
+from .given import word
 from .progress import Progress
-from .recording import DEFAULT_EXPERIMENT, Recording, word
+from .recording import DEFAULT_EXPERIMENT, Recording
 from .records import Artifact, PutResult, Trace
 from .repository import Repository
 
 _lock = threading.Lock()
-_opened: dict[str, Repository] = {}
+_opened: dict[tuple[int, str, str, Path], Repository] = {}
 
 
 def open_repository(location: str | Path | None = None) -> Repository:
@@ -34,7 +36,9 @@ def open_repository(location: str | Path | None = None) -> Repository:
     """
     with _lock:
         repository = Repository.open(location)
-        known = _opened.setdefault(repository.url, repository)
+        # Another process has its own connections; another id is another repository in the same place.
+        key = (os.getpid(), repository.url, repository.id, repository.cache)
+        known = _opened.setdefault(key, repository)
         if known is not repository:
             repository.close()
         return known
@@ -42,8 +46,9 @@ def open_repository(location: str | Path | None = None) -> Repository:
 
 @atexit.register
 def _close() -> None:
-    for repository in _opened.values():
-        repository.close()
+    for (process, *_), repository in _opened.items():
+        if process == os.getpid():
+            repository.close()
 
 
 def put(
@@ -57,8 +62,9 @@ def put(
 ) -> PutResult:
     """Store a file or folder and record it as an artifact; see `Repository.put`.
 
-    >>> lin.put("flights.csv").artifact.label  # doctest: +SKIP
-    'flights.csv@v1'
+    Examples:
+        >>> lin.put("flights.csv").artifact.label  # doctest: +SKIP
+        'flights.csv@v1'
     """
     return open_repository().put(
         path,
@@ -90,19 +96,20 @@ def run(
 ) -> Recording:
     """Record what the block below does as a run.
 
-    >>> with lin.run(experiment="delays", parameters={"depth": 3}) as run:  # doctest: +SKIP
-    ...     train = pd.read_csv(run.use("train.csv", role="train"))
-    ...     model = fit(train)
-    ...     run.log_metrics(accuracy=0.93)
-    ...     joblib.dump(model, "model.joblib")
-    ...     run.save("model.joblib", kind="model")
-
     The run keeps the project's code and the environment as `lin run` does.
 
     Args:
         experiment: The experiment that the run and its models belong to.
         name: A name for people; the script's by default.
         parameters: Settings, by name.
+
+    Examples:
+        >>> with lin.run(experiment="delays", parameters={"depth": 3}) as run:  # doctest: +SKIP
+        ...     train = pd.read_csv(run.use("train.csv", role="train"))
+        ...     model = fit(train)
+        ...     run.log_metrics(accuracy=0.93)
+        ...     joblib.dump(model, "model.joblib")
+        ...     run.save("model.joblib", kind="model")
     """
     from .commands import start_here  # noqa: PLC0415 - git and environment only where a run starts
 

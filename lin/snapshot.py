@@ -12,20 +12,26 @@ import shutil
 import stat
 import subprocess
 import tempfile
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from lin.errors import BackendError, LinError
+from lin.errors import BackendError, LinError, UnsafePathError
 from lin.store.folder import Stored, put_path
 from lin.store.scan import shown
+from lin.store.tree import check_link
 
+from . import config
+from .given import file_name
 from .repository import Repository
 
 MAX_UNTRACKED = 1 << 20
 """Bytes: an untracked file that is larger is data, not code."""
 MAX_FILES = 5_000
 """Files taken from a folder outside git; more than that is no project."""
+MAX_NAMED = 10
+"""Files that were left out and are named one by one."""
+_NO_WORK_TREE = ("not a git repository", "must be run in a work tree")
 SKIPPED_FOLDERS = frozenset(
     {".git", ".hg", ".svn", ".lin", ".venv", "venv", "node_modules", "__pycache__", ".tox", ".nox"}
 )
@@ -61,23 +67,27 @@ def take(
         without: Files and folders that are the run's inputs and outputs.
         is_data: Tells whether an untracked file's bytes are known as data.
     """
-    with tempfile.TemporaryDirectory(prefix="lin-index-") as scratch:
-        git = _Git.find(folder, Path(scratch))
-        listing = git.listing() if git else _plain_listing(folder)
-    sieve = _Sieve(listing.root, without, is_data)
-    taken: list[str] = []
     warnings: list[str] = []
+    with tempfile.TemporaryDirectory(prefix="lin-index-") as scratch:
+        git = _Git.find(folder, Path(scratch), warnings)
+        listing = git.listing() if git else _plain_listing(folder)
+    sieve = _Sieve(listing.root, [*without, *_own(repository)], is_data)
+    taken: list[str] = []
+    left_out, dirty = 0, listing.dirty
     for name, tracked in listing.files:
-        refusal = sieve.refusal(listing.root / name, tracked=tracked)
+        if git is None and len(taken) == MAX_FILES:
+            warnings.append(f"only the first {MAX_FILES} files were taken as code; a git repository has no such limit")
+            break
+        refusal = sieve.refusal(name, tracked=tracked)
         if refusal is None:
             taken.append(name)
+            dirty = dirty or not tracked
         elif refusal:
-            warnings.append(f"{shown(name)} was left out of the code: {refusal}")
-    if len(taken) > MAX_FILES and git is None:
-        warnings.append(
-            f"only {MAX_FILES} of {len(taken)} files were taken as code; a git repository has no such limit"
-        )
-        del taken[MAX_FILES:]
+            left_out += 1
+            if left_out <= MAX_NAMED:
+                warnings.append(f"{shown(name)} was left out of the code: {refusal}")
+    if left_out > MAX_NAMED:
+        warnings.append(f"{left_out - MAX_NAMED} more files were left out of the code")
     wanted = set(taken)
     around = {parent.as_posix() for name in taken for parent in PurePosixPath(name).parents}
     stored = put_path(
@@ -86,7 +96,23 @@ def take(
         ignore=lambda name, is_folder: name not in (around if is_folder else wanted),
         cache=repository.seen,
     )
-    return Snapshot(stored, listing.root.resolve().name, listing.commit, listing.dirty, tuple(warnings))
+    return Snapshot(stored, _project(listing.root), listing.commit, dirty, tuple(warnings))
+
+
+def _own(repository: Repository) -> Iterator[Path]:
+    """Yield the folders of lin itself, keys among them, which can lie within a project."""
+    yield config.config_folder()
+    yield config.cache_folder()
+    if not config.is_url(repository.url):
+        yield Path(repository.url)
+
+
+def _project(root: Path) -> str:
+    """Return a name for a project that artifacts may carry, and that is not the user's own."""
+    if _real(root) == _real(Path("~").expanduser()):
+        return "home"
+    name = "".join(letter if letter.isprintable() and letter not in "@{}:" else "_" for letter in file_name(root))
+    return name.strip()[:150] or "project"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +120,7 @@ class _Listing:
     """The files of a project: relative names, and whether git tracks them."""
 
     root: Path
-    files: Sequence[tuple[str, bool]]
+    files: Iterable[tuple[str, bool]]
     commit: str | None = None
     dirty: bool = False
 
@@ -107,29 +133,32 @@ class _Git:
     environment: dict[str, str]
 
     @classmethod
-    def find(cls, folder: Path, scratch: Path) -> _Git | None:
-        """Return the work tree around a folder; None where there is none, or no git."""
+    def find(cls, folder: Path, scratch: Path, warnings: list[str]) -> _Git | None:
+        """Return the work tree around a folder; None where there is none, or no git, or git refuses, with a warning."""
         if shutil.which("git") is None:
             return None
         try:
             root = Path(os.fsdecode(_git(folder, "rev-parse", "--show-toplevel").rstrip(b"\n")))
             index = Path(os.fsdecode(_git(folder, "rev-parse", "--git-path", "index").rstrip(b"\n")))
-        except BackendError:
+        except BackendError as error:
+            if not any(text in error.message for text in _NO_WORK_TREE):
+                warnings.append(f"the git commit is not known: {error.message.splitlines()[0]}")
             return None
         copy = scratch / "index"
         if (folder / index).exists():
-            shutil.copyfile(folder / index, copy)
+            # With its times: git trusts no file that is as new as the index.
+            shutil.copy2(folder / index, copy)
         return cls(root, {**os.environ, "GIT_INDEX_FILE": str(copy), "GIT_OPTIONAL_LOCKS": "0"})
 
     def listing(self) -> _Listing:
-        """Ask git what it tracks, what it would offer to add, and whether that differs from the commit."""
+        """Ask git what it tracks, what it would offer to add, and whether the former differs from the commit."""
         tracked = self._names("ls-files", "-z", "--cached")
         untracked = self._names("ls-files", "-z", "--others", "--exclude-standard")
         try:
             commit = self._ask("rev-parse", "--verify", "--quiet", "HEAD^{commit}").decode().strip()
         except BackendError:
             commit = ""
-        dirty = bool(self._ask("status", "--porcelain", "-z", "--untracked-files=normal", "--ignore-submodules=none"))
+        dirty = bool(self._ask("status", "--porcelain", "-z", "--untracked-files=no", "--ignore-submodules=none"))
         files = [(name, True) for name in tracked] + [(name, False) for name in untracked]
         return _Listing(self.root, files, commit or None, dirty)
 
@@ -145,7 +174,8 @@ def _git(folder: Path, *arguments: str, environment: dict[str, str] | None = Non
     done = subprocess.run(  # noqa: S603 - the arguments are this module's own
         ["git", *arguments],  # noqa: S607 - the user's git, wherever it is
         cwd=folder,
-        env=environment,
+        env={**(environment or os.environ), "LC_ALL": "C"},
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         check=False,
     )
@@ -161,7 +191,7 @@ def _plain_listing(folder: Path) -> _Listing:
             for name in sorted(files):
                 yield (Path(where) / name).relative_to(folder).as_posix(), False
 
-    return _Listing(folder, list(walk()))
+    return _Listing(folder, walk())
 
 
 class _Sieve:
@@ -174,35 +204,39 @@ class _Sieve:
     """
 
     def __init__(self, root: Path, without: Collection[Path], is_data: Callable[[Path], bool]) -> None:
-        self._root = root.resolve()
-        self._without = {path.resolve() for path in without}
+        self._root = root
+        self._without = {_real(path) for path in without}
         self._is_data = is_data
 
-    def refusal(self, path: Path, *, tracked: bool) -> str | None:  # noqa: PLR0911 - one line a reason
+    def refusal(self, name: str, *, tracked: bool) -> str | None:  # noqa: PLR0911 - one line a reason
         """Say why a file is no part of the code: None if it is, an empty text where nobody needs to know."""
-        real = path.resolve()
+        path = self._root / name
+        real = _real(path)
         if not self._without.isdisjoint((real, *real.parents)):
             return ""
         try:
-            str(path).encode()
+            name.encode()
             status = path.lstat()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return ""  # deleted, but still in the index: that is what dirty means
         except UnicodeEncodeError:
             return "its name is not UTF-8"
         except OSError as error:
             return error.strerror or str(error)
         if stat.S_ISLNK(status.st_mode):
-            return self._link(path)
+            return self._link(name, path)
         if not stat.S_ISREG(status.st_mode) or not os.access(path, os.R_OK):
             return "a submodule" if stat.S_ISDIR(status.st_mode) else "not a readable file"
         return None if tracked else self._untracked(path, status.st_size)
 
-    def _link(self, path: Path) -> str | None:
+    def _link(self, name: str, path: Path) -> str | None:
         if not path.exists():
             return "a link to nothing"
-        inside = path.resolve().is_relative_to(self._root) and not path.readlink().is_absolute()
-        return None if inside else "a link out of the project"
+        try:
+            check_link(name.count("/"), os.fspath(path.readlink()))
+        except (UnsafePathError, OSError):
+            return "a link out of the project"
+        return None
 
     def _untracked(self, path: Path, size: int) -> str | None:
         if size > MAX_UNTRACKED:
@@ -211,3 +245,7 @@ class _Sieve:
             return "" if self._is_data(path) else None
         except LinError as error:
             return error.message
+
+
+def _real(path: Path) -> Path:
+    return Path(os.path.realpath(path))  # unlike `resolve`, without an error for links in a circle

@@ -36,7 +36,7 @@ INSERT INTO event(id, position) VALUES (?, ?)
 ON CONFLICT(id) DO UPDATE SET position = excluded.position WHERE excluded.position < position
 """
 CHECK = "PRAGMA quick_check(1)"
-CLEAR = ("DELETE FROM node", "DELETE FROM edge", "DELETE FROM event", "UPDATE meta SET size = 0, frontier = x''")
+CLEAR = ("DELETE FROM node", "DELETE FROM edge", "DELETE FROM event", "INSERT OR REPLACE INTO meta VALUES (1, 0, x'')")
 MAX_VERSION = "SELECT max(version) FROM node INDEXED BY node_version WHERE name = ? AND version IS NOT NULL"
 
 # From one name to the next through the index: as many steps as there are different names.

@@ -109,13 +109,10 @@ def _experiment(name: str, member: NodeId, created: int) -> Iterator[Node | Edge
 
 
 def _key(statement: KeyChanged, created: int, facet: dict[str, Any]) -> Iterator[Node]:
-    try:
-        actor = sha256(bytes.fromhex(statement.key)).digest()
-    except ValueError:
-        return  # nobody can sign with it, so there is no actor to speak of
+    actor = sha256(bytes.fromhex(statement.key)).digest()
     if statement.action == "add":
         yield Node(actor, NodeKind.ACTOR, None, created, {"added": facet})
-    elif statement.action == "revoke":
+    else:
         yield Node(actor, NodeKind.ACTOR, facets={"revoked": facet})
 
 

@@ -16,11 +16,10 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, ClassVar, Self, TypeVar
 
-import rfc8785
-
 from lin.errors import InvalidInputError, UnsupportedFormatError
 from lin.store.digest import Digest
 
+from . import canonical
 from .words import ArtifactKind, Evidence, Role, RunStatus, Shape
 
 PAYLOAD_TYPE = "application/vnd.lin.event.v0+json"
@@ -318,8 +317,8 @@ class Event:
         kind = self.statement.TYPE
         document: dict[str, Any] = {"actor": self.actor, "at": self.at, "body": self.body(), "kind": kind, "v": VERSION}
         try:
-            return rfc8785.dumps(document)
-        except ValueError as error:  # also what rfc8785 raises by itself
+            return canonical.dumps(document)
+        except ValueError as error:  # also what the encoders raise by themselves
             raise InvalidInputError(f"a {kind} event can't be written: {error}") from error
 
     @property
@@ -349,10 +348,10 @@ class Event:
             parse_time(document["at"])
             event = cls(document["at"], _id(document["actor"]), _decode(STATEMENTS[kind], document["body"]))
             _check(event.statement)
-            canonical = event.payload()
+            written = event.payload()
         except (ValueError, KeyError, TypeError) as error:
             raise InvalidInputError(f"not a valid {kind} event: {error}") from error
-        if canonical != payload:
+        if written != payload:
             raise InvalidInputError(f"the {kind} event {EventId.of(payload)} is not in canonical form")
         return event
 
@@ -372,17 +371,17 @@ def plain_number(value: Scalar) -> Scalar:
 
 
 def _encode(value: Any) -> Any:
+    if isinstance(value, (str, int, float)):
+        return value
     if isinstance(value, (EventId, Digest)):
         return str(value)
     if isinstance(value, tuple):
         return [_encode(item) for item in value]
     if isinstance(value, Mapping):
         return {key: plain_number(item) for key, item in value.items()}
-    if hasattr(value, "__dataclass_fields__"):
-        pairs = ((f.name, getattr(value, f.name)) for f in fields(value))
-        # Absent and default mean the same; one of them has to be the canonical form.
-        return {name: _encode(item) for name, item in pairs if item is not None and item not in ((), {})}
-    return value
+    pairs = ((name, getattr(value, name)) for name in _FIELDS[type(value)])
+    # Absent and default mean the same; one of them has to be the canonical form.
+    return {name: _encode(item) for name, item in pairs if item is not None and item not in ((), {})}
 
 
 def _text(value: Any) -> str:
@@ -471,10 +470,16 @@ def _require(truth: bool, otherwise: str) -> None:
 T = TypeVar("T")
 
 
+_FIELDS: Mapping[type[Any], Mapping[str, Callable[[Any], Any]]] = {
+    cls: {f.name: _DECODERS[str(f.type)] for f in fields(cls)} for cls in (*STATEMENTS.values(), Use)
+}
+"""How to read each field of each class, in the order of its fields."""
+
+
 def _decode(cls: type[T], document: Any) -> T:
     if not isinstance(document, dict):
         raise TypeError(f"expected an object, found {document!r}")
-    decoders = {f.name: _DECODERS[str(f.type)] for f in fields(cls)}  # type: ignore[arg-type]
+    decoders = _FIELDS[cls]
     unknown = document.keys() - decoders.keys()
     if unknown:
         raise ValueError(f"unknown field {min(unknown)!r}")

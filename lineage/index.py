@@ -8,7 +8,6 @@ Position and rows change in one transaction, so a crash leaves a smaller index t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -33,24 +32,6 @@ Progress = Callable[[int, int], None]
 """Called with the events applied so far and the log's size."""
 
 _DELIBERATE = "If that was done on purpose, `lin index rebuild` makes the index anew."
-
-
-@dataclass(frozen=True, slots=True)
-class Lag:
-    """How far an index is behind its log.
-
-    Attributes:
-        log: Events in the log.
-        index: Events in the index.
-    """
-
-    log: int
-    index: int
-
-    @property
-    def behind(self) -> int:
-        """How many events the index lacks."""
-        return max(0, self.log - self.index)
 
 
 def open_index(path: Path) -> SqliteGraph:
@@ -106,12 +87,6 @@ def rebuild(log: Log, graph: Graph, progress: Progress | None = None) -> int:
     graph.clear()
     catch_up(log, graph, progress)
     return graph.position().size
-
-
-def lag(log: Log, graph: Graph) -> Lag:
-    """Say how far the graph is behind the log, without catching up."""
-    position = graph.position()
-    return Lag(log.checkpoint().size, position.size)
 
 
 def _follow(log: Log, at: Checkpoint, graph: Graph, position: Position, progress: Progress | None) -> Iterator[int]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
 import stat
 from hashlib import sha256
 from pathlib import Path
@@ -202,7 +201,7 @@ def _new_pem() -> bytes:
 
 def _create(path: Path, data: bytes) -> None:
     """Make a file with these bytes, whole and durable, unless it is there already."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    draft = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
     try:
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "wb") as file:

@@ -75,7 +75,7 @@ class LockedCommits:
 
     def _lead(self, own: Sequence[Request], key: Signer) -> None:
         waiting = list(islice(self._room.waiting(), _AT_ONCE))
-        requests = [*own, *(request for _, request in waiting)]
+        requests = [*(request for _, request in waiting), *own]  # in the order of arrival
         admitted, leaves = select(requests, self._open_admission)
         if leaves:
             self._log.extend(leaves, key)

@@ -11,11 +11,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from lin.errors import BackendError, CorruptLogError, InvalidInputError, LinError, NotFoundError, ReadOnlyError
+from lin.errors import CorruptLogError, InvalidInputError, LinError, NotFoundError, ReadOnlyError
 from lin.store.place import Place
 
 from . import merkle
 from .checkpoint import Checkpoint
+from .commits import commit_name, decode_commit
 from .note import Signer, VerifierKey
 from .tiles import HEIGHT, WIDTH, Tile, decode_bundle, decode_tile, encode_bundle, encode_tile, tile_at, width_at
 
@@ -24,8 +25,7 @@ T = TypeVar("T")
 FOLDER = "log"
 CHECKPOINT = f"{FOLDER}/checkpoint"
 
-_TRIES = 64
-"""How often a reader follows a writer that is faster; each time the log has grown by two commits."""
+_RESTORE = "Restore it from a copy of the repository."
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,19 +168,17 @@ class Log:
             at: A checkpoint of this log.
 
         Raises:
-            BackendError: The checkpoint is behind what was seen, but the log is not: another writer is
-                about to bring it up.
             CorruptLogError: The log was rolled back, or rewritten.
         """
-        if at.size < size:
-            if self._place.size(commit_name(at.size)) is not None:
-                raise BackendError(
-                    f"the log's checkpoint ({at.size}) is behind its commits ({size} were seen)", hint="Try again."
-                )
+        newest: Checkpoint | None = at
+        while newest is not None and newest.size < size:
+            newest = self._newer(newest)  # a late writer may have put an older checkpoint back, for a moment
+        if newest is None:
             raise CorruptLogError(
                 f"the log has {at.size} events, but {size} were seen before: it was rolled back",
                 hint=f"Restore {FOLDER}/ from a newer copy.",
             )
+        at = newest
         try:
             proof = self.consistency_proof(size, at=at)
             merkle.check_consistency(size, root, at.size, at.root, proof)
@@ -295,26 +293,35 @@ class Log:
     def _load(self, wanted: Tile, at: Checkpoint) -> tuple[bytes, ...]:
         """Read a tile or bundle as it is at a checkpoint, from a wider one where a writer has replaced it."""
         tile, seen = wanted, at
-        for _ in range(_TRIES):
-            name = f"{FOLDER}/{tile.name}"
+        while True:  # at most 256 times, since the next tile is always wider
+            name, width = f"{FOLDER}/{tile.name}", tile.width
             try:
                 data = self._place.read(name)
+                break
             except NotFoundError as error:
-                newer = self.checkpoint()
-                wider = tile_at(tile.level, tile.index, max(newer.size, seen.size))
-                if wider.width == tile.width:
-                    raise CorruptLogError(
-                        f"{name} is missing, and the checkpoint of size {newer.size} needs it",
-                        hint="Restore it from a copy of the repository.",
-                    ) from error
-                tile, seen = wider, newer
-                continue
-            try:
-                decode = decode_bundle if tile.level is None else decode_tile
-                return decode(data, expected=tile.width)[: wanted.width]
-            except CorruptLogError as error:
-                raise CorruptLogError(f"{name}: {error.message}", hint="Restore it from a copy.") from error
-        raise BackendError(f"{FOLDER}/{wanted.name} was replaced {_TRIES} times while it was read", hint="Try again.")
+                while tile.width == width:
+                    newer = self._newer(seen) if width < WIDTH else None
+                    if newer is None:
+                        raise CorruptLogError(
+                            f"{name} is missing, and the checkpoint of size {seen.size} needs it", hint=_RESTORE
+                        ) from error
+                    seen = newer
+                    tile = tile_at(tile.level, tile.index, seen.size)
+        try:
+            decode = decode_bundle if tile.level is None else decode_tile
+            return decode(data, expected=width)[: wanted.width]
+        except CorruptLogError as error:
+            raise CorruptLogError(f"{name}: {error.message}", hint=_RESTORE) from error
+
+    def _newer(self, seen: Checkpoint) -> Checkpoint | None:
+        """Return a later checkpoint, also one that is signed in a commit file but not published yet (or again)."""
+        published = self.checkpoint()
+        if published.size > seen.size:
+            return published
+        try:
+            return decode_commit(self._place.read(commit_name(seen.size)), seen.size, self.verifier)[0]
+        except NotFoundError:
+            return None
 
 
 class _Subtrees:
@@ -341,8 +348,3 @@ class _Subtrees:
 def _pieces(row: Sequence[T]) -> Iterator[Sequence[T]]:
     for begin in range(0, len(row), WIDTH):
         yield row[begin : begin + WIDTH]
-
-
-def commit_name(size: int) -> str:
-    """Return the name of the file that takes the log from `size` leaves on, where writers share no lock."""
-    return f"{FOLDER}/commit/{size:020d}"

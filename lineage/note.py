@@ -82,7 +82,7 @@ class Signer(Protocol):
     def verifier(self) -> VerifierKey:
         """The public side."""
 
-    def sign(self, text: bytes) -> bytes:
+    def sign(self, text: bytes, /) -> bytes:
         """Return the 64 bytes of the Ed25519 signature."""
 
 

@@ -8,7 +8,7 @@ Commit files are never deleted: a writer that is very late must still find the p
 
 from __future__ import annotations
 
-import random
+import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -17,9 +17,9 @@ from lin.errors import ConflictError, CorruptLogError, LinError, NotFoundError
 
 from .admitting import OpenAdmission, Request, select
 from .checkpoint import Checkpoint
-from .log import Log, commit_name
+from .commits import commit_name, decode_commit, encode_commit
+from .log import Log
 from .note import Signer
-from .tiles import decode_bundle, encode_bundle
 
 _TRIES = 100
 """Commits of others that one request gives way to."""
@@ -55,7 +55,7 @@ class OptimisticCommits:
             unsettled = [request for request in requests if not request.settled]
             admitted, leaves = select(unsettled, self._open_admission)
             if leaves and not self._write(leaves, key, at):
-                time.sleep(random.uniform(0, min(1.0, _PAUSE_SECONDS * (attempt + 1))))  # noqa: S311 - no secret
+                time.sleep(min(1.0, _PAUSE_SECONDS * (attempt + 1)) * os.urandom(1)[0] / 255)
                 continue
             for request in admitted:
                 request.settle()
@@ -74,7 +74,7 @@ class OptimisticCommits:
                 data = self._log.place.read(commit_name(at.size))
             except NotFoundError:
                 return at
-            new, leaves = self._parse(data, at)
+            new, leaves = decode_commit(data, at.size, self._log.verifier)
             planned = self._log.plan(leaves, at=at)
             if (planned.size, planned.root) != (new.size, new.root):
                 raise CorruptLogError(f"{commit_name(at.size)} does not lead to the checkpoint it holds")
@@ -86,7 +86,7 @@ class OptimisticCommits:
         planned = self._log.plan(leaves, at=at)
         new = self._log.sign(planned, key)
         try:
-            self._log.place.create(commit_name(at.size), encode_bundle([new.note, *leaves]))
+            self._log.place.create(commit_name(at.size), encode_commit(new, leaves))
         except ConflictError:
             return False
         self._log.write(planned)
@@ -99,10 +99,3 @@ class OptimisticCommits:
         # calls, then it finds the next commit right after, and completes it.
         if self._log.checkpoint().size < new.size:
             self._log.publish(new, before=before)
-
-    def _parse(self, data: bytes, at: Checkpoint) -> tuple[Checkpoint, Sequence[bytes]]:
-        note, *leaves = decode_bundle(data) or (b"",)
-        new = Checkpoint.parse(note, self._log.verifier)
-        if new.size != at.size + len(leaves) or not leaves:
-            raise CorruptLogError(f"{commit_name(at.size)} holds {len(leaves)} leaves, but leads to size {new.size}")
-        return new, leaves

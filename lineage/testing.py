@@ -249,6 +249,12 @@ class GraphSuite:
         assert graph.position() == position
         assert graph.events([ident("e1"), ident("e2"), ident("e1")]) == {ident("e1"): 1}
 
+    def test_an_event_keeps_its_lowest_place(self, graph: Graph) -> None:
+        """An event that comes again elsewhere in the log is where it came first."""
+        for place in (5, 3, 4):
+            graph.apply(Batch(events=[(ident("e"), place)]), expected=0, position=Position())
+        assert graph.events([ident("e")]) == {ident("e"): 3}
+
     def test_expected_position_conflicts(self, graph: Graph) -> None:
         """A batch for another position is refused and changes nothing."""
         graph.apply(Batch([node("a")]), expected=0, position=Position(1, (ident("root"),)))

@@ -15,13 +15,15 @@ from .graph import Batch, Edge, EdgeKind, Node, NodeId, NodeKind
 
 Facet = Mapping[str, Any]
 
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, check_circular=False).encode
+
 
 def canonical(document: Any) -> str:
-    """Write JSON so that equal documents are equal texts.
+    """Write JSON so that equal documents are equal texts: for what the index keeps, not for what is signed.
 
-    For strings, integers, booleans and what is made of them this is RFC 8785, at a tenth of the time.
+    For strings, integers, booleans and what is made of them it is RFC 8785's form (`canonical.dumps`).
     """
-    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return _encode(document)
 
 
 def merge(one: Node, other: Node) -> Node:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import secrets
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -39,7 +38,7 @@ class WaitingRoom:
 
     def ticket(self) -> str:
         """Return a ticket to leave a request with; tickets sort by arrival."""
-        return f"{time.time_ns():020d}-{os.getpid()}-{secrets.token_hex(4)}"
+        return f"{time.time_ns():020d}-{os.getpid()}-{os.urandom(4).hex()}"
 
     def leave(self, ticket: str, request: Request) -> None:
         """Leave a request, for the holder of the lock to find."""

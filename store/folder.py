@@ -9,6 +9,7 @@ once. Getting them back is `restore.py`, looking into them `walk.py`; their func
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import stat
@@ -17,8 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from lin.errors import ConflictError, NotFoundError
-
 from .blobs import BlobStore
 from .digest import Digest
 from .faults import os_errors
@@ -26,7 +25,7 @@ from .parallel import for_each
 from .progress import Progress, Tally
 from .pump import Reader, pump
 from .restore import get_path
-from .scan import Found, FoundFile, Ignore, kind_of, scan, shown, vanished
+from .scan import Found, FoundFile, Ignore, changed, kind_of, scan, shown, vanished
 from .statcache import StatCache
 from .tree import Mode, TreeEntry, encode_tree, total_size
 from .walk import find_entry, read_tree, walk_tree
@@ -80,6 +79,7 @@ def put_path(
     """Keep a file or folder; everything is durable when this returns.
 
     A path that is itself a symbolic link stands for what it points to; links within a folder are kept as links.
+    A repository of lin that lies within the folder is left out.
 
     Args:
         store: Where to keep it.
@@ -179,12 +179,12 @@ class _Put:
             return TreeEntry(name, _mode(file.status), known, file.status.st_size)
         with _open(file.path) as reader:
             before = os.fstat(reader.fileno())
+            if not stat.S_ISREG(before.st_mode):
+                raise changed(file.path)
             digest, size = self._sink.put_stream(reader, tally.add)
             after = os.fstat(reader.fileno())
         if _state(before) != _state(after):
-            raise ConflictError(
-                f"{shown(file.path)} changed while it was read", hint="Try again when nothing writes to it."
-            )
+            raise changed(file.path)
         tally.count(0, 1)
         if self._cache is not None:
             self._learned.append((file.path, before, digest))
@@ -192,11 +192,15 @@ class _Put:
 
 
 def _open(path: str) -> io.FileIO:
-    try:
-        with os_errors("read", shown(path)):
+    with os_errors("read", shown(path)):
+        try:
             return io.FileIO(path, opener=_without_following)
-    except NotFoundError as error:
-        raise vanished(path) from error
+        except FileNotFoundError as error:
+            raise vanished(path) from error
+        except OSError as error:
+            if error.errno != errno.ELOOP:
+                raise
+            raise changed(path) from error
 
 
 def _without_following(path: str, flags: int) -> int:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from threading import Lock
@@ -30,7 +29,7 @@ class LocalUpload:
 
     def __init__(self, place: LocalPlace) -> None:
         self._place = place
-        self.path = os.path.join(place.transient, f"{PART}{os.getpid()}-{secrets.token_hex(8)}")
+        self.path = os.path.join(place.transient, f"{PART}{os.getpid()}-{os.urandom(8).hex()}")
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         with os_errors("write to", place.base):
             try:
@@ -69,11 +68,13 @@ class LocalUpload:
 
     def drop(self) -> None:
         """Give up what was not committed."""
+        # What fails here leaves a file under `tmp/` at worst, and must not hide why it is given up.
         if self._descriptor >= 0:
-            os.close(self._descriptor)
+            with suppress(OSError):
+                os.close(self._descriptor)
             self._descriptor = -1
         if self.path:
-            with suppress(FileNotFoundError), os_errors("delete", self.path):
+            with suppress(OSError):
                 os.unlink(self.path)
             self.path = ""
 

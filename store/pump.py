@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
@@ -15,6 +16,8 @@ PIECE = 1024 * 1024
 """Bytes in one piece: enough for BLAKE3's threads to pay off, and small enough to stay in the processor's cache."""
 
 _spare: list[bytearray] = []
+_owner: list[int] = []
+"""The process that BLAKE3's threads belong to."""
 
 
 class Reader(Protocol):
@@ -62,8 +65,13 @@ def _fill(reader: Reader, view: memoryview) -> int:
 
 
 def hasher() -> Any:
-    """Return a BLAKE3 state that uses every processor for large pieces."""
-    return blake3(max_threads=blake3.AUTO)
+    """Return a BLAKE3 state that uses every processor for large pieces.
+
+    Its threads do not survive a fork, and a forked process would wait for them for ever: it gets one thread.
+    """
+    if not _owner:
+        _owner.append(os.getpid())
+    return blake3(max_threads=blake3.AUTO if _owner[0] == os.getpid() else 1)
 
 
 def pump(

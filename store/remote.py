@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import io
 import os
+import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -46,6 +47,7 @@ _DRIVERS = {
 _TAKEN = frozenset({"PreconditionFailed", "412"})
 _BUSY = frozenset({"ConditionalRequestConflict", "409", "OperationAborted"})
 _DENIED_NAMES = frozenset({"NoCredentialsError", "PartialCredentialsError", "DefaultCredentialsError"})
+_SECRET = re.compile(r"[^/\s@:]*:[^/\s@]*@")
 _MEMORY = Lock()
 """fsspec's memory has no lock of its own."""
 
@@ -71,6 +73,11 @@ class FsspecPlace:
         self._options = dict(options or {})
         self._protocol = url.partition("://")[0]
         self.url = without_credentials(url)
+        if self._protocol in {"s3", "s3a", "gs", "gcs"} and "@" in urlsplit(f"x{url[url.index(':') :]}").netloc:
+            raise InvalidInputError(
+                f"the URL of {self.url} holds credentials",
+                hint="Give them in the environment or the driver's own configuration, such as AWS_ACCESS_KEY_ID.",
+            )
         self._lock: AbstractContextManager[Any] = _MEMORY if self._protocol == "memory" else nullcontext()
         self._connect()
 
@@ -322,7 +329,8 @@ class _Faults:
             raise self._translated(error) from error
 
     def _translated(self, error: Exception) -> LinError:
-        message = f"cannot {self._action} {self._subject}: {error or type(error).__name__}"
+        reason = _SECRET.sub("", str(error)) or type(error).__name__  # drivers repeat the address they were given
+        message = f"cannot {self._action} {self._subject}: {reason}"
         if type(error).__name__ in _DENIED_NAMES:
             return PermissionDeniedError(message, hint="Give the driver credentials, as its own tools take them.")
         if isinstance(error, FileNotFoundError):
@@ -341,7 +349,9 @@ def without_credentials(url: str) -> str:
     if not separator:
         return url
     parts = urlsplit(f"x://{rest}")
-    host = parts.netloc.rpartition("@")[2]
+    user, _, host = parts.netloc.rpartition("@")
+    if scheme in {"abfs", "abfss"} and user and ":" not in user:
+        host = parts.netloc  # there, it is the container
     return f"{scheme}://{host}{parts.path.rstrip('/')}"
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -99,7 +97,7 @@ def _beside(target: Path) -> Iterator[Path]:
                 break
             made.append(folder)
         target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f".lin-get-{secrets.token_hex(8)}")
+    part = target.with_name(f".lin-get-{os.urandom(8).hex()}")
     try:
         yield part
     except BaseException:
@@ -112,11 +110,33 @@ def _beside(target: Path) -> Iterator[Path]:
 
 
 def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        with suppress(FileNotFoundError):
-            path.unlink()
+    with suppress(OSError):
+        if not path.is_dir() or path.is_symlink():
+            path.unlink(missing_ok=True)
+            return
+    folders = [path]
+    for folder, name, is_folder in _everything(path):
+        if is_folder:
+            folders.append(folder / name)
+        else:
+            with suppress(OSError):
+                (folder / name).unlink()
+    for folder in reversed(folders):
+        with suppress(OSError):
+            folder.rmdir()
+
+
+def _everything(root: Path) -> Iterator[tuple[Path, str, bool]]:
+    """Yield what is below a folder, each folder before what is in it; a tree can be deeper than Python's calls."""
+    waiting = [root]
+    while waiting:
+        folder = waiting.pop()
+        with suppress(OSError), os.scandir(folder) as entries:
+            for entry in list(entries):
+                is_folder = entry.is_dir(follow_symlinks=False)
+                yield folder, entry.name, is_folder
+                if is_folder:
+                    waiting.append(folder / entry.name)
 
 
 # ---------------------------------------------------------------------------- writing beside
@@ -240,7 +260,7 @@ def _place_folder(store: BlobStore, part: Path, target: Path, paths: set[str], *
         else:
             return
         _check_replaceable(store, target, paths)
-        old = target.with_name(f".lin-old-{secrets.token_hex(8)}")
+        old = target.with_name(f".lin-old-{os.urandom(8).hex()}")
         target.rename(old)
         try:
             part.rename(target)
@@ -268,6 +288,5 @@ def _check_replaceable(store: BlobStore, target: Path, paths: set[str]) -> None:
 
 
 def _below(target: Path) -> Iterator[str]:
-    for folder, folders, files in os.walk(target):
-        for name in (*folders, *files):
-            yield os.path.relpath(os.path.join(folder, name), target)  # noqa: PTH118 - text
+    for folder, name, _ in _everything(target):
+        yield (folder / name).relative_to(target).as_posix()

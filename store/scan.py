@@ -1,10 +1,12 @@
 """Look at what is to be put: find every file, link and folder, and refuse what cannot be kept."""
 
 # Paths are text here: making a Path costs more than the call it is for, in loops over many files.
-# ruff: noqa: PTH114, PTH115, PTH116
+# ruff: noqa: PTH114, PTH115, PTH116, PTH123
 
 from __future__ import annotations
 
+import errno
+import json
 import os
 import stat
 from collections.abc import Callable
@@ -18,6 +20,7 @@ from .tree import check_link, check_part
 Ignore = Callable[[str, bool], bool]
 """Tells whether to leave out a path ('/'-separated, relative to what is put); the flag says that it is a folder."""
 
+_NOWHERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 _KINDS = {
     stat.S_IFSOCK: "a socket",
     stat.S_IFIFO: "a named pipe",
@@ -81,13 +84,19 @@ def kind_of(path: str) -> str:
         NotFoundError: There is nothing.
         InvalidInputError: It is a dangling link, or neither file nor folder.
     """
-    try:
-        with os_errors("look at", shown(path)):
+    if "\0" in path:
+        raise InvalidInputError(f"not a path: {path!r}")
+    with os_errors("look at", shown(path)):
+        try:
             status = os.stat(path)
-    except NotFoundError as error:
-        if os.path.islink(path):
-            raise _dangling(path) from error
-        raise NotFoundError(f"there is no {shown(path)}", hint="Check the spelling and the current folder.") from error
+        except OSError as error:
+            if error.errno not in _NOWHERE:
+                raise
+            if os.path.islink(path):
+                raise _dangling(path) from error
+            raise NotFoundError(
+                f"there is no {shown(path)}", hint="Check the spelling and the current folder."
+            ) from error
     if stat.S_ISREG(status.st_mode):
         return "file"
     if stat.S_ISDIR(status.st_mode):
@@ -96,7 +105,7 @@ def kind_of(path: str) -> str:
 
 
 def scan(root: str, ignore: Ignore | None = None) -> Found:
-    """Find everything below a folder.
+    """Find everything below a folder, except repositories of lin: to put one into itself would never end.
 
     Raises:
         InvalidInputError: There is a socket, pipe, device or dangling link.
@@ -108,9 +117,12 @@ def scan(root: str, ignore: Ignore | None = None) -> Found:
     waiting = [("", root)]
     while waiting:
         relative, path = waiting.pop()
+        entries = _entries(path)
+        if relative and _is_repository(entries):
+            continue
         found.folders.append(relative)
         prefix = f"{relative}/" if relative else ""
-        for entry in _entries(path):
+        for entry in entries:
             below = prefix + entry.name
             folder = entry.is_dir(follow_symlinks=False)
             if ignore is not None and ignore(below, folder):
@@ -131,6 +143,18 @@ def _entries(path: str) -> list[os.DirEntry[str]]:
             return list(entries)
     except NotFoundError as error:
         raise vanished(path) from error
+
+
+def _is_repository(entries: list[os.DirEntry[str]]) -> bool:
+    description = next((entry for entry in entries if entry.name == "lin.json"), None)
+    if description is None or not any(entry.name == "log" for entry in entries):
+        return False
+    try:
+        with open(description.path, "rb") as file:
+            document = json.loads(file.read(65_536))
+    except (OSError, ValueError):
+        return False
+    return isinstance(document, dict) and document.keys() >= {"format", "id", "chunker", "log"}
 
 
 def _check_name(entry: os.DirEntry[str]) -> None:
@@ -154,12 +178,14 @@ def _file(entry: os.DirEntry[str], relative: str) -> FoundFile:
 
 
 def _target(path: str, depth: int) -> bytes:
-    with os_errors("read the link", shown(path)):
+    with os_errors("follow the link", shown(path)):
         target = os.readlink(path)
-    try:
-        os.stat(path)
-    except OSError as error:
-        raise _dangling(path) from error
+        try:
+            os.stat(path)
+        except OSError as error:
+            if error.errno not in _NOWHERE:
+                raise
+            raise _dangling(path) from error
     try:
         return check_link(depth, target)
     except UnsafePathError as error:
@@ -186,3 +212,8 @@ def _special(path: str, mode: int) -> InvalidInputError:
 def vanished(path: str) -> ConflictError:
     """Return the error for what was there a moment ago."""
     return ConflictError(f"{shown(path)} vanished while it was read", hint="Try again when nothing changes it.")
+
+
+def changed(path: str) -> ConflictError:
+    """Return the error for what is not what it was a moment ago."""
+    return ConflictError(f"{shown(path)} changed while it was read", hint="Try again when nothing writes to it.")

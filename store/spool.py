@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import tempfile
 from types import TracebackType
 from typing import BinaryIO, Self, cast
 
@@ -25,8 +24,10 @@ class Spool:
     def write(self, data: bytes | memoryview) -> None:
         """Append bytes; raises `StorageFullError` when the temporary folder has no room."""
         self._size += len(data)
-        with os_errors("write to the temporary folder", tempfile.gettempdir()):
+        with os_errors("write to", "the temporary folder"):
             if self._size > IN_MEMORY and not self._on_disk:
+                import tempfile  # noqa: PLC0415 - start-up: most never need it
+
                 memory = self.file
                 self.file = cast("BinaryIO", tempfile.TemporaryFile(buffering=0))  # noqa: SIM115 - closed by __exit__
                 self._on_disk = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable
 from typing import NoReturn
 
@@ -12,6 +13,12 @@ from hypothesis import HealthCheck, settings
 # Two busy cores make any deadline a lottery.
 settings.register_profile("lin", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("lin")
+
+
+def pytest_configure() -> None:
+    # What a shell starts in the background ignores SIGINT, and so would all that a test starts and interrupts.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

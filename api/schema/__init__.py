@@ -16,6 +16,7 @@ from graphql import GraphQLError
 from strawberry.schema.config import StrawberryConfig
 
 from lin.api.documents import DocumentCache
+from lin.api.lists import ColumnContext
 
 from .context import Context
 from .mutation import Mutation
@@ -38,6 +39,7 @@ schema = LinSchema(
     mutation=Mutation,
     types=[Artifact, Run, Experiment, Evaluation, Content],
     extensions=[DocumentCache],
+    execution_context_class=ColumnContext,
     config=StrawberryConfig(scalar_map=SCALARS),
 )
 

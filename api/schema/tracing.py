@@ -11,11 +11,12 @@ import strawberry
 from lin import records
 from lin.errors import InvalidInputError
 from lin.lineage import graph
+from lin.lineage.graph import Truncation
 from lin.lineage.words import Evidence, Role, RunStatus
 from lin.repository import Repository
 
 from .fields import resolved
-from .words import ByteCount, Digest, Direction, Reason, Relation, ThingKind, Time
+from .words import ByteCount, Digest, Direction, Relation, ThingKind, Time
 
 DEPTH = 10
 NODES = 1_000
@@ -111,7 +112,7 @@ class Trace:
     edges: list[TraceEdge] = strawberry.field(description="Links, each once, between `nodes` only.")
     total_nodes: int = strawberry.field(description="How many nodes there are within the depth.")
     truncated: bool = strawberry.field(description="Whether anything was left out.")
-    reason: Reason | None = strawberry.field(description="Why something was left out; null where nothing was.")
+    reason: Truncation | None = strawberry.field(description="Why something was left out; null where nothing was.")
     unseen: list[strawberry.ID] = strawberry.field(
         description="Ids that links name but whose events are not in this repository."
     )
@@ -137,35 +138,45 @@ def trace(repository: Repository, ref: str, direction: Direction, depth: int | N
         )
     ways = [graph.Direction(way) for way in ("up", "down") if direction.value in (way, "both")]
     parts = [repository.trace(ref, direction=way, depth=depth, max_nodes=max_nodes) for way in ways]
-    return _joined(parts, max_nodes)
+    return _presented(parts[0] if len(parts) == 1 else joined(*parts, max_nodes=max_nodes))
 
 
-def _joined(parts: list[records.Trace], max_nodes: int) -> Trace:
-    distance = {node.id: part.distance[node.id] for part in reversed(parts) for node in part.nodes}
-    for part in parts:
-        for node in part.nodes:
-            distance[node.id] = min(distance[node.id], part.distance[node.id])
-    every = {node.id: node for part in parts for node in part.nodes}
-    nodes = list(every.values())
-    if len(parts) > 1:
-        nodes.sort(key=lambda node: (distance[node.id], node.id))
+def joined(up: records.Trace, down: records.Trace, *, max_nodes: int) -> records.Trace:
+    """Make one trace of two around the same roots: each node once, at its lesser distance, nearest first."""
+    distance = dict(up.distance)
+    for id_, far in down.distance.items():
+        distance[id_] = min(far, distance.get(id_, far))
+    every = {node.id: node for part in (up, down) for node in part.nodes}
+    nodes = sorted(every.values(), key=lambda node: (distance[node.id], node.id))
     shown = nodes[:max_nodes]
-    edges = {(edge.source, edge.target, edge.relation, edge.role): edge for part in parts for edge in part.edges}
+    kept = {node.id for node in shown}
+    edges = {(edge.source, edge.target, edge.relation, edge.role): edge for part in (up, down) for edge in part.edges}
+    reasons = {Truncation(part.truncated) for part in (up, down) if part.truncated}
     if len(shown) < len(nodes):
-        kept = {node.id for node in shown}
-        edges = {key: edge for key, edge in edges.items() if edge.source in kept and edge.target in kept}
-    # What both parts hold is counted once; beyond a cut, only the roots are known to be in both.
-    both = sum(len(part.nodes) for part in parts) - len(nodes)
-    reasons = {part.truncated for part in parts} | ({"NODES"} if len(shown) < len(nodes) else set())
-    reason = Reason.NODES if "NODES" in reasons else Reason.DEPTH if "DEPTH" in reasons else None
+        reasons.add(Truncation.NODES)
+    return records.Trace(
+        roots=up.roots,
+        direction=Direction.BOTH.value,
+        nodes=tuple(shown),
+        edges=tuple(edge for edge in edges.values() if edge.source in kept and edge.target in kept),
+        distance=distance,
+        # What both hold is counted once; beyond a cut, no more is known than that the roots are in both.
+        total=up.total + down.total - (len(up.nodes) + len(down.nodes) - len(nodes)),
+        truncated=max(reasons, default=None),  # NODES, if it is among them: it leaves out what is near
+        unseen=tuple(sorted({*up.unseen, *down.unseen})),
+    )
+
+
+def _presented(found: records.Trace) -> Trace:
+    distance = found.distance
     return Trace(
-        roots=[strawberry.ID(str(root)) for root in parts[0].roots],
-        nodes=[TraceNode.of(node, distance[node.id]) for node in shown],
-        edges=[TraceEdge.of(edge) for edge in edges.values()],
-        total_nodes=sum(part.total for part in parts) - both,
-        truncated=reason is not None,
-        reason=reason,
-        unseen=[strawberry.ID(str(id_)) for id_ in sorted({id_ for part in parts for id_ in part.unseen})],
+        roots=[strawberry.ID(str(root)) for root in found.roots],
+        nodes=[TraceNode.of(node, distance[node.id]) for node in found.nodes],
+        edges=[TraceEdge.of(edge) for edge in found.edges],
+        total_nodes=found.total,
+        truncated=found.truncated is not None,
+        reason=Truncation(found.truncated) if found.truncated else None,
+        unseen=[strawberry.ID(str(id_)) for id_ in found.unseen],
     )
 
 

@@ -10,6 +10,7 @@ from strawberry.types.scalar import ScalarDefinition
 
 from lin.errors import InvalidInputError
 from lin.lineage import words
+from lin.lineage.graph import Truncation
 from lin.store import digest
 
 
@@ -32,6 +33,11 @@ strawberry.enum(
     words.Evidence,
     description="How lin knows of a link: it OBSERVED the file being read or written, someone DECLARED it, or it was "
     "IMPORTED from another tool's records.",
+)
+strawberry.enum(
+    Truncation,
+    description="Why a trace does not show everything: there is more beyond the DEPTH asked for, or there are more "
+    "NODES than were asked for.",
 )
 strawberry.enum(words.RunStatus, description="How far a run came.")
 strawberry.enum(words.Shape, description="Whether a digest names one file (BLOB) or a directory (TREE).")
@@ -59,14 +65,6 @@ class Relation(Enum):
 
     USED = _value("used", "The target, a run, used the source, an artifact.")
     GENERATED = _value("generated", "The source, a run, generated the target, an artifact.")
-
-
-@strawberry.enum(description="Why a trace does not show everything.")
-class Reason(Enum):
-    """Why a trace does not show everything."""
-
-    DEPTH = _value("DEPTH", "There is more beyond the depth asked for.")
-    NODES = _value("NODES", "There are more nodes than the number asked for.")
 
 
 @strawberry.enum(description="What a name can belong to: the kinds of artifact, runs and experiments.")

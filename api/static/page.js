@@ -1,6 +1,5 @@
 // Start GraphiQL against this server. The query stands in the address, so that it can be shared; the token,
 // where the server wants one, is asked for once and kept by this tab only.
-"use strict";
 
 const EXAMPLE = `# Ask the lineage graph. Ctrl-Enter runs the query, Ctrl-Space completes it.
 # Wherever a ref is asked for: a name, name@v3, name@alias, an id, a digest, or a prefix of one.

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from lin.cli import entry
 from lin.lineage.events import EventId
 from lin.lineage.words import ArtifactKind, Evidence, Role, RunStatus, Shape
 from lin.records import Artifact, Run, Trace, TraceEdge
@@ -140,3 +141,27 @@ def lin(tmp_path):
     shell = Shell(tmp_path / "home")
     shell("init", shell.environment["LIN_REPO"])
     return shell
+
+
+@pytest.fixture
+def inside(tmp_path, monkeypatch, capfd):
+    """Call the command line in this process, in a folder and repository of its own: fast, for the many small cases."""
+    home = tmp_path / "inside"
+    folder = home / "work"
+    folder.mkdir(parents=True)
+    for name in ("repo", "config", "cache"):
+        monkeypatch.setenv(f"LIN_{name.upper()}", str(home / name))
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.delenv("LIN_DEBUG", raising=False)
+    monkeypatch.chdir(folder)
+
+    def call(*arguments, status=0):
+        found = entry.run(list(map(str, arguments)))
+        out, err = capfd.readouterr()
+        assert "Traceback" not in err
+        assert "bug in lin" not in err, err
+        assert found == status, f"{arguments} ended with {found}, not {status}\n{out}\n{err}"
+        return Answer(found, out, err, out.encode())
+
+    call("init", home / "repo")
+    return call

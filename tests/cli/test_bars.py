@@ -20,6 +20,7 @@ with bars.bar("evil\\n\\x1b]0;[red]name") as bar:
         bar(100, 100, 2, 2)
         bar(0, None, 0, None)
         bar(7, None, 1, None)
+        bar(0, None, 3, 1234)
 """
 
 
@@ -49,7 +50,8 @@ def test_a_long_task_gets_a_bar():
     out, shown = on_a_terminal(WORK.format(patience=0, shown=True))
     assert out == "True\n"
     assert "evil\\n\\x1b]0;[red]name" in shown
-    assert "1 of 2" in shown
+    assert "50 B of 100 B  1 of 2" in shown
+    assert "3 of 1,234" in shown
     assert "\x1b]0;" not in shown
 
 
@@ -85,5 +87,10 @@ def test_a_finished_task_gives_the_terminal_back(monkeypatch):
     assert drawn.stopped == 0
     bar(2, 2, 1, 1)
     assert drawn.stopped == 1
+    bar(0, None, 1, 2)
+    bar(0, None, 2, 2)
+    assert drawn.stopped == 2
+    bar(5, None, 1, None)
     bar.close()
-    assert drawn.stopped == 1
+    bar.close()
+    assert drawn.stopped == 3

@@ -26,6 +26,7 @@ def test_every_example_on_the_page_can_be_parsed(verb):
     """An example uses options that exist."""
     line = ROWS[verb].replace("\\|", "|").partition(" |")[0]
     command = entry.lin.get_command(click.Context(entry.lin), verb)
+    assert command is not None
     context = command.make_context(verb, line.split()[2:])
     assert context.command is command
 

@@ -22,7 +22,7 @@ def test_without_a_terminal_nothing_is_cut():
     assert lines[2].endswith("the second of the two")
 
 
-@pytest.mark.parametrize("limit", range(30, 80))
+@pytest.mark.parametrize("limit", range(26, 80))
 def test_a_table_fits_its_terminal(limit):
     """Columns that may shrink are cut until the lines fit, and no further than needed."""
     lines = table.lines(LAYOUT, ROWS, limit)

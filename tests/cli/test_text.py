@@ -74,6 +74,7 @@ def test_durations_round_into_the_next_unit(seconds, written):
 def test_times_are_to_the_second():
     """An event's microseconds are cut, its zone is kept."""
     assert text.moment("2026-03-01T12:34:56.789012Z") == "2026-03-01T12:34:56Z"
+    assert text.minute("2026-03-01T12:34:56.789012Z") == "2026-03-01T12:34Z"
 
 
 @pytest.mark.parametrize(

@@ -27,17 +27,3 @@ def tracked(root) -> dict[str, str]:
     modes = {path: stage.split(" ", 1)[0] for stage, path in entries}
     # A file that was removed and not yet committed is no one's business.
     return {path: mode for path, mode in modes.items() if os.path.lexists(root / path)}
-
-
-@pytest.fixture
-def require():
-    """Skip without a tool; fail without it where the environment says that everything has to be there."""
-
-    def require(available: object, reason: str) -> None:
-        if available:
-            return
-        if os.environ.get("LIN_REQUIRE_SERVICES") == "1":
-            pytest.fail(reason)
-        pytest.skip(reason)
-
-    return require

@@ -38,7 +38,8 @@ def _broken(path: str, source: str) -> list[str]:
         inside = module.split(".")[:2] == ["lin", folder]
         if level == 0 and top in FOLDERS:
             broken.append(f"{path}:{line}: imports {module!r}, which is a second copy of lin.{module}")
-        elif level == 0 and folder in FOLDERS and inside:
+        elif level == 0 and folder in FOLDERS and inside and depth == 1:
+            # Deeper down it is the full name or a chain of dots, and the full name is easier to read.
             broken.append(f"{path}:{line}: imports {module!r} by its full name from inside {folder}/")
         elif level > depth:
             broken.append(f"{path}:{line}: a relative import leaves {folder}/")

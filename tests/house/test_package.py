@@ -28,18 +28,18 @@ def test_the_command_states_the_version_of_the_project(root, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def dist(root, tmp_path_factory):
+def dist(root, tmp_path_factory, require_service):
     """Build sdist and wheel, from what uv has in its cache."""
     uv = shutil.which("uv") or shutil.which("uv", path=str(root / ".tools" / "bin"))
     if uv is None:
-        pytest.skip("no uv, so no wheel")
+        require_service("uv", "it is neither on PATH nor in .tools/")
     folder = tmp_path_factory.mktemp("dist")
     command = [uv, "build", "--quiet", "--offline", "--python", sys.executable, "--out-dir", str(folder)]
     done = subprocess.run(command, check=False, cwd=root, capture_output=True, text=True)
     if done.returncode:
         if "network" not in done.stderr and "offline" not in done.stderr:
             pytest.fail(done.stderr)
-        pytest.skip(f"the build backend is not in uv's cache: {done.stderr.strip()[-200:]}")
+        require_service("hatchling", f"it is not in uv's cache: {done.stderr.strip()[-200:]}")
     return folder
 
 

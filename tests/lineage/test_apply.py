@@ -4,7 +4,6 @@ from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -172,12 +171,6 @@ def test_key():
     assert list(batch.nodes) == [Node(actor, NodeKind.ACTOR, None, MOMENT, {"added": fields})]
     this, batch = say(KeyChanged("revoke", key))
     assert list(batch.nodes) == [Node(actor, NodeKind.ACTOR, facets={"revoked": facet(this, action="revoke", key=key)})]
-
-
-@pytest.mark.parametrize("statement", [KeyChanged("add", "no hex"), KeyChanged("praise", "00" * 32)])
-def test_a_key_that_is_none_makes_no_actor(statement):
-    """A log with a key event that says nothing sensible can still be read."""
-    assert say(statement)[1].nodes == []
 
 
 # ---------------------------------------------------------------------------- any order

@@ -10,7 +10,7 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 from securesystemslib.dsse import Envelope
-from securesystemslib.signer import CryptoSigner, SSlibKey
+from securesystemslib.signer import CryptoSigner, SSlibKey  # type: ignore[attr-defined]
 
 from lin.errors import CorruptLogError, InvalidInputError, UnsupportedFormatError
 from lin.lineage import envelope
@@ -163,7 +163,7 @@ def test_as_many_of_the_longest_uses_as_allowed_fit():
     [
         RunUsed(EventId(bytes(32)), ()),
         RunStarted("e", "\ud800", "00"),
-        RunStarted("e", "n", "00", {"x": None}),
+        RunStarted("e", "n", "00", {"x": None}),  # type: ignore[dict-item]
     ],
 )
 def test_what_could_not_be_read_is_not_signed(statement):

@@ -76,6 +76,7 @@ def test_many_processes_end_up_with_one_key(tmp_path):
         for _ in range(6)
     ]
     for process in processes:
+        assert process.stdin
         process.stdin.write("x")
         process.stdin.flush()
     answers = {process.communicate()[0].strip() for process in processes}

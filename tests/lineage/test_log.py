@@ -16,8 +16,9 @@ from lin.errors import (
     NotFoundError,
     ReadOnlyError,
 )
+from lin.lineage.commits import commit_name, encode_commit
 from lin.lineage.keys import LogKey
-from lin.lineage.log import CHECKPOINT, Log, commit_name
+from lin.lineage.log import CHECKPOINT, Log
 from lin.lineage.log_testing import LOG_KEY, ORIGIN, BreakingPlace, CrashError
 from lin.lineage.merkle import Frontier, check_consistency, check_inclusion, leaf_digest
 from lin.lineage.tiles import tiles_of
@@ -250,7 +251,7 @@ def test_a_reader_who_looks_while_files_are_replaced_finds_the_next_ones(log):
 
 
 def test_a_reader_does_not_follow_for_ever(log):
-    """A writer that is always faster leads to an error that may be retried, not to an endless loop."""
+    """Looking for ever wider tiles ends when not even the full one is there."""
     log.extend(leaves(0, 3), LOG_KEY)
 
     class Running(BreakingPlace):
@@ -270,7 +271,7 @@ def test_a_reader_does_not_follow_for_ever(log):
     def log_checkpoint(size, root):
         return Checkpoint.signed(size, root, LOG_KEY).note
 
-    with pytest.raises(BackendError, match="replaced"):
+    with pytest.raises(CorruptLogError, match="tile/entries/000 is missing"):
         list(Log(Running(log.place), LOG_KEY.verifier).read())
 
 
@@ -350,12 +351,16 @@ def test_a_rollback_is_found(log):
 
 
 def test_a_lagging_checkpoint_is_no_rollback(log):
-    """If the next commit is there, a writer is about to bring the checkpoint up: that is to be retried."""
+    """If signed commits lead from the checkpoint to what was seen, the log is all there."""
     old = log.extend(leaves(0, 3), LOG_KEY)
     new = log.extend(leaves(3, 6), LOG_KEY)
-    log.place.create(commit_name(3), b"x")
-    with pytest.raises(BackendError):
-        log.check_follows(new.size, new.root, at=old)
+    log.place.create(commit_name(3), encode_commit(new, leaves(3, 6)))
+    log.place.replace(CHECKPOINT, old.note)
+    log.check_follows(new.size, new.root, at=old)
+    with pytest.raises(CorruptLogError, match="does not begin"):
+        log.check_follows(new.size, bytes(32), at=old)
+    with pytest.raises(CorruptLogError, match="rolled back"):
+        log.check_follows(7, bytes(32), at=old)
 
 
 def test_a_rewritten_log_is_found(log, tmp_path):

@@ -66,6 +66,7 @@ def writer(folder, name, count):
     process = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
+    assert process.stdout
     assert process.stdout.readline() == "ready\n"
     return process
 
@@ -217,7 +218,7 @@ def test_threads_share_commits(log):
 def test_threads_get_their_own_answers(log):
     """Of threads that are committed together, only those that were refused get an error."""
     sequencer = sequencer_of(log)
-    answers = {}
+    answers: dict[int, str | None] = {}
 
     def submit(number):
         try:
@@ -274,7 +275,7 @@ def test_a_failed_leader_does_not_fail_the_others(log):
 def test_processes_share_commits(log, tmp_path):
     """Requests that wait while another process holds the lock are committed by the one that gets it next."""
     processes = [writer(tmp_path, f"p{n}", 1) for n in range(4)]
-    commits = []
+    commits: list[int] = []
 
     class Counting(ScanningAdmission):
         def __init__(self, log):

@@ -40,7 +40,7 @@ def test_names_are_as_specified(tile, name):
 def test_the_specifications_example():
     """A tree of 70,000 leaves has the tiles that the specification lists."""
     tiles = list(tiles_of(70_000))
-    count = {}
+    count: dict[tuple[int | None, int], list[int]] = {}
     for tile in tiles:
         count.setdefault((tile.level, tile.width), []).append(tile.index)
     assert count == {

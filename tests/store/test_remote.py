@@ -1,0 +1,276 @@
+"""Places behind URLs: no secrets shown, clear errors, nothing stale, exclusion where the driver has it."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fsspec.spec import AbstractFileSystem  # type: ignore[import-untyped]
+
+from lin.errors import (
+    BackendError,
+    ConflictError,
+    InvalidInputError,
+    LinError,
+    NotFoundError,
+    PermissionDeniedError,
+    ReadOnlyError,
+    StorageFullError,
+)
+from lin.store.blobs import BlobStore
+from lin.store.local import LocalPlace
+from lin.store.places import open_place
+from lin.store.remote import FsspecPlace, without_credentials
+from lin.store.testing import pattern
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("s3://bucket/a", "s3://bucket/a"),
+        ("s3://id:secret@bucket/a/", "s3://bucket/a"),
+        ("ftp://user:p%40ss@host:21/a?token=x#y", "ftp://host:21/a"),
+        ("memory://", "memory://"),
+        ("abfs://container@account.dfs.core.windows.net/a", "abfs://container@account.dfs.core.windows.net/a"),
+        ("abfs://container:secret@account/a", "abfs://account/a"),
+    ],
+)
+def test_an_address_is_shown_without_credentials(given: str, shown: str) -> None:
+    """User, password, query and fragment of a URL are never shown."""
+    assert without_credentials(given) == shown
+
+
+def test_refuses_credentials_in_a_bucket_url() -> None:
+    """A bucket's URL has no place for a secret: it is refused, says where it belongs, and is not repeated."""
+    with pytest.raises(InvalidInputError, match="s3://bucket/x") as caught:
+        open_place("s3://id:secret@bucket/x")
+    assert "environment" in caught.value.hint
+    assert "secret" not in str(caught.value)
+
+
+def test_errors_show_no_credentials() -> None:
+    """An error of a place that was opened with a secret in its URL does not tell it."""
+    place = FsspecPlace("memory://id:secret@x")
+    with pytest.raises(NotFoundError) as caught:
+        place.read("nothing")
+    assert "secret" not in str(caught.value)
+    assert "secret" not in repr(place)
+
+
+@pytest.mark.parametrize("where", ["repo", "./repo", Path("repo"), "a/b", "file.lin", "c:repo"])
+def test_a_path_is_a_local_place(where: str | Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What has no scheme is a folder, from the current one on."""
+    monkeypatch.chdir(tmp_path)
+    place = open_place(where)
+    assert isinstance(place, LocalPlace)
+    assert place.url == str(tmp_path / where)
+    monkeypatch.chdir("/")
+    place.replace("a", b"1")
+    assert (tmp_path / where / "a").read_bytes() == b"1"
+
+
+def test_a_file_url_is_a_local_place(tmp_path: Path) -> None:
+    """`file://` means a folder of this machine, with `%20` for a space; another machine's is refused."""
+    place = open_place(f"file://{tmp_path}/a%20b")
+    assert isinstance(place, LocalPlace)
+    assert place.root == tmp_path / "a b"
+    assert open_place(f"FILE://localhost{tmp_path}").url == str(tmp_path)
+    with pytest.raises(InvalidInputError, match="another machine"):
+        open_place("file://host/a")
+
+
+def test_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """`~` is the user's home."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert open_place("~/x").url == str(tmp_path / "x")
+
+
+@pytest.mark.parametrize(
+    "where",
+    ["", "a\0b", "http://host/x", "https://host/x", "nothing://x", "s3://", "simplecache::s3://b/x", "zip://a::s3://b"],
+)
+def test_refuses_what_is_no_place(where: str) -> None:
+    """Nothing, unknown protocols, web addresses and chains of protocols are refused with a way out."""
+    with pytest.raises(InvalidInputError) as caught:
+        open_place(where)
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("url", "package"), [("s3://bucket/x", "lin-store[s3]"), ("gs://bucket/x", "gcsfs"), ("az://bucket/x", "adlfs")]
+)
+def test_a_missing_driver_says_what_to_install(url: str, package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the driver the error holds the command that installs it."""
+
+    def without(*_: object, **__: object) -> None:
+        raise ImportError("Install the driver to access this")
+
+    monkeypatch.setattr("fsspec.core.url_to_fs", without)
+    with pytest.raises(InvalidInputError, match="not installed") as caught:
+        open_place(url)
+    assert f"pip install '{package}'" in caught.value.hint
+
+
+def test_a_bucket_that_is_not_there(s3_url: str) -> None:
+    """Writing to a bucket that does not exist says so."""
+    place = open_place("s3://no-such-bucket/x")
+    assert place.size("a") is None
+    with pytest.raises(NotFoundError, match="no-such-bucket"):
+        place.replace("a", b"x")
+
+
+def test_a_server_that_is_not_there(s3_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When nothing listens, that is a `BackendError`, which may be retried."""
+    place = FsspecPlace(
+        "s3://bucket/x",
+        {"endpoint_url": "http://127.0.0.1:9", "config_kwargs": {"retries": {"max_attempts": 0}, "connect_timeout": 1}},
+    )
+    place._fs.retries = 1
+    with pytest.raises(BackendError, match="s3://bucket/x/a") as caught:
+        place.read("a")
+    assert caught.value.__cause__ is not None
+
+
+def test_no_credentials(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without credentials the error says that access is what is missing."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", s3_endpoint)
+    with pytest.raises(PermissionDeniedError, match="s3://bucket/x/a"):
+        open_place("s3://bucket/x").replace("a", b"x")
+
+
+def test_sees_what_others_write(s3_url: str) -> None:
+    """No answer is remembered: what another place object changed is seen at once."""
+    one, other = open_place(s3_url), open_place(s3_url)
+    assert list(one.list()) == []
+    assert one.size("a/b") is None
+    other.replace("a/b", b"1")
+    assert one.size("a/b") == 1
+    assert [info.name for info in one.list()] == ["a/b"]
+    other.replace("a/b", b"22")
+    assert one.read("a/b") == b"22"
+    other.delete("a/b")
+    assert one.size("a/b") is None
+
+
+def test_markers_of_folders_are_no_files(s3: FsspecPlace) -> None:
+    """The empty objects that consoles make for folders are not listed."""
+    s3.replace("a/b", b"1")
+    s3._fs.call_s3("put_object", Bucket="bucket", Key=f"{s3._base.partition('/')[2]}/c/", Body=b"")
+    assert [info.name for info in s3.list()] == ["a/b"]
+
+
+def test_a_large_upload_is_whole(s3: FsspecPlace) -> None:
+    """An upload of many parts gives one blob, verified on reading, and no part before."""
+    store = BlobStore(s3)
+    data = pattern(120 * 1024 * 1024)
+    digest, _ = store.put_stream(io.BytesIO(data))
+    assert s3.size(f"objects/{digest.hex[:2]}/{digest.hex[2:]}") == len(data)
+    store.verify(digest)
+
+
+class Failing:
+    """Stand in for a driver whose every call fails."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def __getattr__(self, name: str) -> Any:
+        def fail(*_: object, **__: object) -> None:
+            raise self._error
+
+        return fail
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (FileNotFoundError("bucket"), NotFoundError),
+        (PermissionError("no"), PermissionDeniedError),
+        (OSError(28, "full"), StorageFullError),
+        (OSError(5, "odd"), BackendError),
+        (TimeoutError("slow"), BackendError),
+        (RuntimeError("driver"), BackendError),
+        (NotImplementedError("read-only"), ReadOnlyError),
+    ],
+    ids=lambda value: getattr(value, "__name__", type(value).__name__),
+)
+def test_each_failure_of_a_driver_is_told_as_what_it_is(
+    memory: FsspecPlace, error: Exception, kind: type[LinError], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever a driver raises becomes an error of lin that names the address and chains the cause."""
+    monkeypatch.setattr(memory, "_driver", Failing(error))
+    with pytest.raises(kind, match="memory://") as caught:
+        memory.read("a")
+    assert caught.value.__cause__ is error
+    with pytest.raises(kind):
+        memory.replace("a", b"x")
+    monkeypatch.undo()
+
+
+def test_refuses_to_create_where_it_cannot_exclude(tmp_path: Path) -> None:
+    """A driver that looks first and then writes is no base for exclusion, and is refused for it."""
+    place = FsspecPlace("memory://x")
+    place._driver = AbstractFileSystem(skip_instance_cache=True)
+    with pytest.raises(InvalidInputError, match="exclusively"):
+        place.create("a", b"x")
+
+
+def test_elsewhere_files_are_moved_into_place(tmp_path: Path) -> None:
+    """A protocol that shows files while they are written gets them under `tmp/` first, then by a move."""
+    place = FsspecPlace(f"local://{tmp_path}")
+    moved: list[tuple[str, str]] = []
+    driver, move = place._driver, place._driver.mv
+
+    def spy(source: str, target: str) -> None:
+        moved.append((source, target))
+        move(source, target)
+
+    driver.mv = spy
+    place.replace("a/b", b"1")
+    place.replace("a/b", pattern(9_000_000))
+    assert place.read("a/b") == pattern(9_000_000)
+    assert [target for _, target in moved] == [f"{tmp_path}/a/b"] * 2
+    assert all(source.startswith(f"{tmp_path}/tmp/part-") for source, _ in moved)
+    assert [info.name for info in place.list()] == ["a/b"]
+
+
+def test_a_busy_bucket_is_asked_again(memory: FsspecPlace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When two conditional writes meet, the bucket says so, and the loser asks again before it gives up."""
+
+    class MetError(OSError):
+        response = {"Error": {"Code": "ConditionalRequestConflict"}}  # noqa: RUF012
+
+    class TakenError(OSError):
+        response = {"Error": {"Code": "PreconditionFailed"}}  # noqa: RUF012
+
+    answers = [MetError(), MetError(), TakenError()]
+    monkeypatch.setattr("time.sleep", lambda _: None)
+
+    def pipe_file(*_: object, **__: object) -> None:
+        raise answers.pop(0)
+
+    monkeypatch.setattr(memory._driver, "pipe_file", pipe_file)
+    with pytest.raises(ConflictError):
+        memory.create("a", b"x")
+    assert answers == []
+
+
+def test_survives_a_fork(s3: FsspecPlace) -> None:
+    """A forked process connects anew instead of waiting for threads that are not there."""
+    s3.replace("a", b"1")
+    child = os.fork()
+    if not child:
+        status = 1
+        try:
+            status = 0 if s3.read("a") == b"1" else 2
+        finally:
+            os._exit(status)
+    assert os.waitpid(child, 0)[1] == 0
