@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from . import output
+
 if TYPE_CHECKING:  # importing it takes longer than `lin --help` may
     from lin.repository import Repository
 
@@ -33,7 +35,11 @@ class Session:
         from lin.repository import Repository  # noqa: PLC0415 - only verbs that open one pay for it
 
         with Repository.open(self.location) as repository:
-            yield repository
+            try:
+                yield repository
+            finally:
+                for notice in repository.notices:
+                    output.remark(notice)
 
     @contextmanager
     def new_repository(self, place: str | None) -> Iterator[Repository]:

@@ -31,6 +31,11 @@ lin checkpoint --key > lin.vkey
 INDEX_EXAMPLES = """
 lin index status
 lin index rebuild
+lin index use neo4j://localhost:7687
+"""
+USE_EXAMPLES = """
+lin index use neo4j://graph.example:7687 --database lineage
+lin index use sqlite
 """
 _LEVELS = {"ok": "green", "warning": "yellow", "error": "red"}
 
@@ -157,6 +162,33 @@ def doctor(session: Session) -> int:
     return 1 if any(each.level == "error" for each in advice) else 0
 
 
+@index.command(cls=Verb, epilog=USE_EXAMPLES)
+@click.argument("url", metavar="URL|sqlite", callback=not_empty)
+@click.option("--database", metavar="NAME", help="The database on that server; your home database by default.")
+@json_option
+@click.pass_obj
+def use(session: Session, url: str, database: str | None) -> None:
+    """Let a Neo4j server follow the log and answer questions.
+
+    The whole log is replayed into it, and later writes follow by themselves. While it is away, the embedded graph
+    answers, and says so. `sqlite` goes back to the embedded graph alone. User and password are taken from
+    LIN_NEO4J_USER and LIN_NEO4J_PASSWORD, or from neo4j.json in the folder of your keys.
+    """
+    with session.repository() as repository, bar("replay") as progress:
+        found = repository.use_index(url, database=database, progress=progress)
+    if session.json:
+        output.document(found.to_json())
+    else:
+        _indexes([found])
+
+
 def _indexes(found: list[IndexStatus]) -> None:
     layout = [Column("engine"), Column("events", right=True), Column("behind", right=True), Column("location")]
-    table.show(layout, [(each.engine, each.events, each.behind, each.location) for each in found])
+    table.show(layout, [(each.engine, _known(each.events), _known(each.behind), each.location) for each in found])
+    for each in found:
+        if each.problem:
+            output.remark(each.problem)
+
+
+def _known(count: int | None) -> str:
+    return "?" if count is None else str(count)

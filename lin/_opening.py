@@ -16,7 +16,7 @@ from lin.lineage.note import VerifierKey
 from lin.store.place import Place
 from lin.store.places import open_place
 
-from . import config
+from . import config, indexes
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +28,14 @@ class Opened:
         description: What `lin.json` says.
         ledger: Its log and index.
         cache: This machine's folder for what can be deleted.
+        notices: Grows by a sentence when something that people should know happens on the way to an answer.
     """
 
     place: Place
     description: config.Description
     ledger: Ledger
     cache: Path
+    notices: list[str]
 
 
 def open_existing(location: str | Path | None) -> Opened:
@@ -105,4 +107,8 @@ def _assemble(place: Place, description: config.Description) -> Opened:
         log_key=lambda: LogKey.load(keys, description.origin),
         actor_key=lambda: ActorKey.load_or_create(keys),
     )
-    return Opened(place, description, ledger, cache)
+    notices: list[str] = []
+    server = indexes.Server.chosen(description.id, keys)
+    if server is not None:
+        ledger.attach(server.open(description.id, keys), server.url, notices.append)
+    return Opened(place, description, ledger, cache, notices)

@@ -434,12 +434,21 @@ class VerifyReport(Record):
 
 @dataclass(frozen=True, slots=True)
 class IndexStatus(Record):
-    """How far an index has followed the log."""
+    """How far an index has followed the log.
+
+    Attributes:
+        engine: `sqlite` or `neo4j`.
+        location: A file, or a server's address.
+        events: Events it holds; None where it cannot say.
+        behind: Events of the log that it lacks; None where it cannot say.
+        problem: Why it cannot say.
+    """
 
     engine: str
     location: str
-    events: int
-    behind: int
+    events: int | None
+    behind: int | None
+    problem: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

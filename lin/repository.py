@@ -30,6 +30,7 @@ from lin.lineage.admission import alias_heads
 from lin.lineage.apply import named_id
 from lin.lineage.events import AliasMoved, ArtifactRecorded, EventId, Scalar
 from lin.lineage.graph import ARTIFACT_KINDS, Cursor, Direction, Graph, NodeKind
+from lin.lineage.index import catch_up, rebuild
 from lin.lineage.ledger import Draft, Ledger
 from lin.lineage.words import ArtifactKind, RunStatus, Shape
 from lin.store.blobs import BlobStore
@@ -39,7 +40,7 @@ from lin.store.place import Place
 from lin.store.statcache import StatCache
 from lin.store.tree import MAX_NAME
 
-from . import answers, checking, config, reading, refs
+from . import answers, checking, config, indexes, reading, refs
 from ._opening import Opened, create, open_existing
 from .given import file_name, given_path, scalars
 from .progress import Progress, silent
@@ -76,6 +77,7 @@ class Repository:
         self._place: Place = opened.place
         self._description = opened.description
         self._ledger: Ledger = opened.ledger
+        self.notices = opened.notices
         self._cache = opened.cache
         self.store = BlobStore(opened.place)
         self._seen: StatCache | None = None
@@ -140,7 +142,7 @@ class Repository:
     @property
     def graph(self) -> Graph:
         """The index, after it has caught up with the log."""
-        return self._ledger.graph()
+        return self._ledger.answering()
 
     def record(self, build: Callable[[Draft, Graph], T]) -> T:
         """Write statements to the log; see `Ledger.record`."""
@@ -644,13 +646,51 @@ class Repository:
         """Say how far each index has followed the log, without making it catch up."""
         size = self._ledger.log.checkpoint().size
         events = self._ledger.position().size
-        return (IndexStatus("sqlite", str(self._ledger.index), events, max(0, size - events)),)
+        embedded = IndexStatus("sqlite", str(self._ledger.index), events, max(0, size - events))
+        server = indexes.Server.chosen(self.id, config.config_folder())
+        if server is None or self._ledger.server is None:
+            return (embedded,)
+        try:
+            events = self._ledger.server.position().size
+        except LinError as error:
+            return (embedded, IndexStatus("neo4j", server.url, None, None, error.message))
+        return (embedded, IndexStatus("neo4j", server.url, events, max(0, size - events)))
+
+    def use_index(self, url: str, *, database: str | None = None, progress: Progress | None = None) -> IndexStatus:
+        """Let a Neo4j server follow the log and answer questions from now on; `sqlite` goes back to the embedded graph.
+
+        The whole log is replayed into it first. The choice is this user's; credentials come from `LIN_NEO4J_USER` and
+        `LIN_NEO4J_PASSWORD`, or from `neo4j.json` in the config folder.
+
+        Raises:
+            InvalidInputError: The URL names no server, or the database holds something else.
+            PermissionDeniedError: The credentials are wrong.
+            BackendError: The server cannot be reached; the choice stays what it was.
+        """
+        keys = config.config_folder()
+        if url == "sqlite":
+            indexes.forget(self.id, keys)
+            self._ledger.detach()
+            return self.index_status()[0]
+        chosen = indexes.Server(url, database)
+        server = chosen.open(self.id, keys)
+        told = progress or silent
+        try:
+            catch_up(self._ledger.log, server, lambda done, total: told(0, None, done, total))
+        except BaseException:
+            server.close()
+            raise
+        chosen.choose(self.id, keys)
+        self._ledger.attach(server, url, self.notices.append)
+        return self.index_status()[-1]
 
     def rebuild_index(self, *, progress: Progress | None = None) -> IndexStatus:
-        """Delete the index and make it again from the log."""
+        """Empty every index and make it again from the log; returns the one that answers."""
         told = progress or silent
         self._ledger.rebuild(lambda done, total: told(0, None, done, total))
-        return self.index_status()[0]
+        if self._ledger.server is not None:
+            rebuild(self._ledger.log, self._ledger.server, lambda done, total: told(0, None, done, total))
+        return self.index_status()[-1]
 
     def doctor(self) -> Sequence[Advice]:
         """Look for common trouble and say what to do about it."""

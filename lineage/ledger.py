@@ -16,6 +16,7 @@ from lin.errors import ConflictError, DamagedIndexError
 from .admission import GraphAdmission
 from .envelope import SignedEvent, sign
 from .events import Event, EventId, KeyChanged, Statement, now
+from .fallback import AWAY, FallbackGraph, Outage
 from .graph import Graph, Position
 from .index import FILE_NAME, Progress, catch_up, open_index, rebuild
 from .keys import ActorKey
@@ -64,9 +65,16 @@ class Ledger:
     """
 
     def __init__(
-        self, log: Log, cache: Path, *, log_key: Callable[[], Signer], actor_key: Callable[[], ActorKey]
+        self,
+        log: Log,
+        cache: Path,
+        *,
+        log_key: Callable[[], Signer],
+        actor_key: Callable[[], ActorKey],
     ) -> None:
         self.log = log
+        self.server: Graph | None = None
+        self._outage: Outage | None = None
         self.index = cache / FILE_NAME
         self._actor_key = actor_key
         self._graph: SqliteGraph | None = None
@@ -82,6 +90,39 @@ class Ledger:
         graph = self._open()
         catch_up(self.log, graph)
         return graph
+
+    def attach(self, server: Graph, location: str, tell: Callable[[str], None]) -> None:
+        """Let a server follow the log as well, and answer questions; `tell` hears when it cannot.
+
+        The embedded graph stays: it decides what enters the log, and answers while the server is away.
+        """
+        self.server, self._outage = server, Outage(location, tell)
+
+    def detach(self) -> None:
+        """Ask the embedded graph alone again."""
+        server, self.server, self._outage = self.server, None, None
+        if server is not None:
+            server.close()
+
+    def answering(self) -> Graph:
+        """Return the graph to put questions to, after it has caught up: the server's if there is one and it answers."""
+        embedded = self.graph()
+        server, outage = self.server, self._outage
+        if server is None or outage is None:
+            return embedded
+        return FallbackGraph.over(server, embedded, outage) if self._served() else embedded
+
+    def _served(self) -> bool:
+        """Let the server catch up; whether it could."""
+        if self.server is None or self._outage is None or self._outage.lasting:
+            return False
+        try:
+            catch_up(self.log, self.server)
+        except AWAY as error:
+            self._outage.begin(error)
+            return False
+        self._outage.end()
+        return True
 
     def position(self) -> Position:
         """Return how far the index is, without making it catch up; nowhere where it cannot be read."""
@@ -126,6 +167,7 @@ class Ledger:
                     raise
                 attempt += 1
             else:
+                self._served()
                 return result
 
     def _open(self) -> SqliteGraph:
@@ -141,5 +183,6 @@ class Ledger:
         """Release the index; it opens again when it is asked for."""
         with self._opening:
             graph, self._graph = self._graph, None
-            if graph is not None:
-                graph.close()
+        self.detach()
+        if graph is not None:
+            graph.close()

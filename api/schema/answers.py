@@ -123,8 +123,9 @@ class IndexStatus:
     """How far an index has followed the log."""
 
     engine: str = strawberry.field(description="The kind of database.")
-    events: int = strawberry.field(description="How many events it holds.")
-    behind: int = strawberry.field(description="How many events of the log it does not hold yet.")
+    events: int | None = strawberry.field(description="How many events it holds; null where it cannot say.")
+    behind: int | None = strawberry.field(description="How many events it lacks; null where it cannot say.")
+    problem: str | None = strawberry.field(description="Why it cannot say.")
 
 
 @strawberry.type(description="The repository that is being served.")
@@ -143,13 +144,13 @@ class RepositoryInfo:
     @resolved("How many events the log holds.")
     def events(self, info: Info) -> int:
         """Count the log's events."""
-        return max((status.events + status.behind for status in info.context.repository.index_status()), default=0)
+        return max((s.events or 0) + (s.behind or 0) for s in info.context.repository.index_status())
 
     @resolved("How far each index has followed the log.")
     def indexes(self, info: Info) -> list[IndexStatus]:
         """Ask the indexes."""
         return [
-            IndexStatus(engine=status.engine, events=status.events, behind=status.behind)
+            IndexStatus(engine=status.engine, events=status.events, behind=status.behind, problem=status.problem)
             for status in info.context.repository.index_status()
         ]
 
