@@ -106,11 +106,11 @@ def _use_everything(graph, monkeypatch) -> None:
     for few in (engine.FEW_STARTS, 0):
         monkeypatch.setattr(engine, "FEW_STARTS", few)
         for direction in Direction:
-            for kinds in ([TRAIN], WAYS, frozenset(EdgeKind)):
+            for kinds in ([TRAIN], frozenset(EdgeKind)):
                 graph.edges([ident("a")], direction, kinds)
                 graph.closure([ident("a")], direction, kinds)
                 graph.closure_size([ident("a")], direction, kinds, nodes=[NodeKind.RUN])
-                for depth, limit in ((None, None), (None, 1), (0, None), (1, 1), (2, 1), (3, None), (10**12, 1)):
+                for depth, limit in ((None, None), (None, 1), (0, None), (1, 1), (2, 1), (10**12, 1)):
                     graph.subgraph([ident("a"), ident("x")], direction, kinds, depth=depth, max_nodes=limit)
     for kinds in ([GENERATED], WAYS, frozenset(EdgeKind)):
         graph.path(ident("a"), ident("r"), kinds)
@@ -128,7 +128,9 @@ def _set_up_in_every_way(open_graph, cypher) -> None:
     open_graph().position()
 
 
-def test_no_statement_has_a_plan_that_explodes(sent, explain, neo4j_graph, open_neo4j, cypher, monkeypatch):
+def test_no_statement_has_a_plan_that_explodes(  # noqa: PLR0917 - fixtures
+    sent, explain, neo4j_graph, open_neo4j, cypher, monkeypatch
+):
     """Each statement that the engine sends is planned safely, in a nearly empty database and in a fuller one."""
     used = _watch_statements(monkeypatch)
     monkeypatch.setattr(_neo4j_setup, "DELETE_AT_ONCE", 50)
@@ -195,7 +197,7 @@ def _watch_statements(monkeypatch) -> dict[str, set[str]]:
     used: dict[str, set[str]] = {
         name: set() for name, made in vars(_neo4j_statements).items() if callable(made) and _is_public(name, made)
     }
-    for name in used:
+    for name in list(used):
         make = getattr(_neo4j_statements, name)
 
         def watched(*arguments, make=make, name=name, **options):
