@@ -90,6 +90,8 @@ class Sequencer:
     def _lead(self, mine: Request) -> None:
         with self._mutex:
             requests, self._pending = self._pending, []
+        if mine not in requests:  # a leader that was interrupted took it along
+            requests.append(mine)
         try:
             self._commits.commit(requests)
         finally:

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 import pytest
 
 from lin.errors import AmbiguousRefError, BackendError, ConflictError, LinError, ReadOnlyError, StorageFullError
+from lin.lineage.admitting import Request
 from lin.lineage.keys import LogKey
 from lin.lineage.log import Log
 from lin.lineage.log_testing import (
@@ -27,6 +28,7 @@ from lin.lineage.log_testing import (
 )
 from lin.lineage.merkle import Frontier, leaf_digest
 from lin.lineage.sequencer import Sequencer
+from lin.lineage.waiting import WaitingRoom
 from lin.store.local import LocalPlace
 
 WRITER = """
@@ -35,6 +37,7 @@ from pathlib import Path
 from lin.lineage.log import Log
 from lin.lineage.log_testing import LOG_KEY, ScanningAdmission, run_started
 from lin.lineage.sequencer import Sequencer
+from lin.lineage.waiting import WaitingRoom
 from lin.store.local import LocalPlace
 
 folder, name, count = sys.argv[1:]
@@ -238,7 +241,7 @@ def test_threads_get_their_own_answers(log):
 
 
 def test_a_failed_leader_does_not_fail_the_others(log):
-    """Threads whose leader met a failing disk try for themselves."""
+    """Of threads that are committed together, only one gets the error of a failing disk; the others try again."""
     first, gathered = threading.Event(), threading.Event()
 
     class Slow(ScanningAdmission):
@@ -248,15 +251,18 @@ def test_a_failed_leader_does_not_fail_the_others(log):
                 first.set()
                 assert gathered.wait(60)
 
-    breaking = Log(BreakingPlace(log.place, 0, error=lambda: BackendError("once")), LOG_KEY.verifier)
+    # The first commit makes three writes: a bundle, a tile and the checkpoint.
+    breaking = Log(BreakingPlace(log.place, 3, error=lambda: BackendError("once")), LOG_KEY.verifier)
     sequencer = sequencer_of(breaking, admission=Slow, folder=log.place.root / "tmp")
-    errors = []
+    outcomes = {}
 
     def submit(number):
         try:
             sequencer.submit([run_started(f"{number}")])
         except LinError as error:
-            errors.append((number, error.message))
+            outcomes[number] = error.message
+        else:
+            outcomes[number] = "done"
 
     threads = [threading.Thread(target=submit, args=(number,)) for number in range(8)]
     threads[0].start()
@@ -268,8 +274,9 @@ def test_a_failed_leader_does_not_fail_the_others(log):
     gathered.set()
     for thread in threads:
         thread.join()
-    assert errors == [(0, "once")]
-    assert log.checkpoint().size == 7
+    assert sorted(outcomes.values()) == ["done"] * 7 + ["once"]
+    done = {run_started(f"{number}").id for number, outcome in outcomes.items() if outcome == "done"}
+    assert set(ids(log)) == done
 
 
 def test_processes_share_commits(log, tmp_path):
@@ -360,6 +367,35 @@ def test_killed_writers_lose_nothing_acknowledged(log, tmp_path, seed):
     assert not [name for name in left_behind(log) if name.endswith(".request")]
 
 
+def test_half_of_a_torn_request_is_not_taken_for_a_request(log, tmp_path):
+    """A file that was cut between two events of a request has another digest than it says."""
+    room, request = WaitingRoom(tmp_path / "tmp" / "queue"), Request([run_started("one"), run_started("two")])
+    ticket = room.ticket()
+    room.leave(ticket, request)
+    (file,) = (tmp_path / "tmp" / "queue").iterdir()
+    file.write_bytes(file.read_bytes()[: -2 - len(run_started("two").leaf)])
+    sequencer_of(log).submit([run_started("three")])
+    assert ids(log) == [run_started("three").id]
+    room.collect(ticket, request)
+    with pytest.raises(LinError, match="torn"):
+        request.result()
+
+
+def test_an_answered_request_is_not_asked_again(tmp_path):
+    """If its leader died between answering a request and taking it away, the answer stands."""
+    room, request = WaitingRoom(tmp_path), Request([run_started("one")])
+    ticket = room.ticket()
+    room.leave(ticket, request)
+    (file,) = tmp_path.iterdir()
+    data = file.read_bytes()
+    room.answer(ticket, ConflictError("no"))
+    file.write_bytes(data)
+    assert not list(room.waiting())
+    room.collect(ticket, request)
+    with pytest.raises(ConflictError):
+        request.result()
+
+
 def test_torn_requests_and_answers_of_the_dead_are_cleared_away(log, tmp_path):
     """After a power cut the queue may hold anything; none of it gets into the log or in the way."""
     queue = tmp_path / "tmp" / "queue"
@@ -394,9 +430,6 @@ def test_an_interrupted_wait_leaves_no_request(log, tmp_path):
 
 def test_an_error_with_more_to_it_survives_the_way_between_processes(log, tmp_path):
     """Also what a kind of error carries beside its text."""
-    from lin.lineage.admitting import Request  # noqa: PLC0415 - only here
-    from lin.lineage.waiting import WaitingRoom  # noqa: PLC0415 - only here
-
     room, request = WaitingRoom(tmp_path / "room"), Request([run_started("x")])
     ticket = room.ticket()
     room.leave(ticket, request)
