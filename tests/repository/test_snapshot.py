@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import subprocess
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
@@ -471,9 +470,3 @@ def test_code_that_cannot_be_kept_stops_no_run(
         result = run_command(repository, ["true"])
         assert result.run.status == "succeeded"
         assert result.warnings[0].startswith("the code was not kept: ")
-
-
-def test_git_itself_is_the_judge_of_these_tests() -> None:
-    """The fixture's git works, and has no settings of this machine's user."""
-    done = subprocess.run(["git", "config", "--list", "--global"], check=True, capture_output=True, text=True)
-    assert "a@example.org" in done.stdout
