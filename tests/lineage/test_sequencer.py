@@ -52,6 +52,25 @@ for number in range(int(count)):
     print(signed.id, flush=True)
 """
 
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from lin.lineage.log import Log
+from lin.lineage.log_testing import LOG_KEY, BreakingPlace, ScanningAdmission, run_started
+from lin.lineage.sequencer import Sequencer
+from lin.store.local import LocalPlace
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+folder, broken_at, after = sys.argv[1:]
+place = BreakingPlace(LocalPlace(folder), int(broken_at), error=die, after=after == "after")
+log = Log(place, LOG_KEY.verifier)
+sequencer = Sequencer(log, lambda: LOG_KEY, lambda: ScanningAdmission(log), folder=Path(folder, "tmp"))
+sequencer.submit([run_started("three")])
+print("acknowledged", flush=True)
+"""
+
 
 @pytest.fixture
 def log(tmp_path):
@@ -344,6 +363,24 @@ def test_each_acknowledged_event_is_in_the_log_once(log, tmp_path):
     assert sorted(logged) == sorted(printed)
     assert is_sound(log)
     assert left_behind(log) == []
+
+
+@pytest.mark.parametrize("after", ["before", "after"])
+@pytest.mark.parametrize("broken_at", range(6))
+def test_a_leader_killed_at_any_write_loses_nothing(log, tmp_path, broken_at, after):
+    """SIGKILL just before or after each write: the system frees the lock, and the log goes on, sound."""
+    sequencer_of(log).submit([run_started("one")])
+    sequencer_of(log).submit([run_started("two")])
+    command = [sys.executable, "-c", KILLED, str(tmp_path), str(broken_at), after]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) in ((-signal.SIGKILL, ""), (0, "acknowledged\n")), done.stderr
+    if done.returncode == 0:
+        assert broken_at >= 4  # three writes, and what can be tidied up
+        assert log.checkpoint().size == 3
+    sequencer_of(log).submit([run_started("four")])
+    sequencer_of(log).submit([run_started("three")])
+    assert sorted(ids(log)) == sorted(run_started(name).id for name in ("one", "two", "three", "four"))
+    assert is_sound(log)
 
 
 @pytest.mark.parametrize("seed", range(3))
