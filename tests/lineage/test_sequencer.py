@@ -392,7 +392,9 @@ def test_killed_writers_lose_nothing_acknowledged(log, tmp_path, seed):
         go(process)
     acknowledged = []
     for process in processes:
-        acknowledged += [process.stdout.readline().strip() for _ in range(chance.randrange(3, 25))]
+        output = process.stdout
+        assert output
+        acknowledged += [output.readline().strip() for _ in range(chance.randrange(3, 25))]
         process.send_signal(signal.SIGKILL)
         acknowledged += process.communicate()[0].split("\n")[:-1]
     sequencer_of(log).submit([run_started("afterwards")])
