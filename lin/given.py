@@ -88,3 +88,16 @@ def relative_to(path: Path, folder: Path) -> str:
     text = readable(absolute.relative_to(folder).as_posix() if absolute.is_relative_to(folder) else absolute.name)
     raw = (text or ".").encode()
     return raw.decode() if len(raw) <= MAX_PATH else "…" + raw[-(MAX_PATH - 3) :].decode(errors="ignore")
+
+
+def one_more(limit: int | None) -> int | None:
+    """Return how many items to ask for so that a page of at most `limit` knows whether it is the last.
+
+    Raises:
+        InvalidInputError: It is less than 1.
+    """
+    if limit is None:
+        return None
+    if limit < 1:
+        raise InvalidInputError(f"a page cannot have {limit} items", hint="Ask for at least 1.")
+    return limit + 1

@@ -41,7 +41,7 @@ from lin.store.tree import MAX_NAME
 
 from . import answers, checking, config, reading, refs
 from ._opening import Opened, create, open_existing
-from .given import file_name, given_path, scalars
+from .given import file_name, given_path, one_more, scalars
 from .progress import Progress, silent
 from .reading import Found
 from .records import (
@@ -401,7 +401,7 @@ class Repository:
             text=text,
             newest_first=newest_first,
             after=after,
-            limit=None if limit is None else limit + 1,
+            limit=one_more(limit),
         )
         return reading.page(nodes, [reading.artifact(node) for node in nodes], limit)
 
