@@ -66,6 +66,8 @@ from .records import (
 
 T = TypeVar("T")
 
+_SALT = "salt"
+
 __all__ = ["Found", "Progress", "Repository"]
 
 
@@ -478,11 +480,12 @@ class Repository:
             document = None
         if not isinstance(document, dict):
             raise CorruptContentError(f"the blob {digest} holds no detail: it is not a JSON object")
+        document.pop(_SALT, None)  # it is there for the digest, and says nothing
         return document
 
     def put_detail(self, detail: Mapping[str, Any]) -> Digest:
         """Store what may be personal as an erasable blob, salted so that its digest gives nothing away."""
-        return self.store.put_bytes(rfc8785.dumps({**detail, "salt": secrets.token_hex(16)}))
+        return self.store.put_bytes(rfc8785.dumps({**detail, _SALT: secrets.token_hex(16)}))
 
     def search(self, text: str, *, kinds: Collection[str] = (), limit: int = 50) -> Sequence[Found]:
         """Find artifacts, runs and experiments whose name holds `text` in any case, newest first.
