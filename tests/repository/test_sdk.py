@@ -48,8 +48,9 @@ def test_the_way_through(write: Write, home: Path) -> None:
     assert run.record.status is lin.RunStatus.SUCCEEDED
 
 
-def test_a_run_keeps_code_and_environment(write: Write, git: Any) -> None:
+def test_a_run_keeps_code_and_environment(write: Write, git: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """As `lin run` does, named after the script."""
+    monkeypatch.setattr(sys, "argv", ["jobs/train.py"])
     write("train.py", "fit()")
     commit = git.commit()
     with lin.run() as run:
@@ -58,7 +59,7 @@ def test_a_run_keeps_code_and_environment(write: Write, git: Any) -> None:
     roles = {use.role for use in repository.used([run.id.value])[run.id.value]}
     assert roles == {lin.Role.CODE, lin.Role.ENVIRONMENT}
     assert (run.record.commit, run.record.experiment) == (commit, "default")
-    assert run.record.name == Path(sys.argv[0]).name
+    assert run.record.name == "train.py"
 
 
 def test_the_nearest_repository_is_meant(write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
