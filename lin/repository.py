@@ -36,6 +36,7 @@ from lin.store.blobs import BlobStore
 from lin.store.digest import Digest
 from lin.store.folder import Stored, digest_path, find_entry, get_path, put_path, read_tree, walk_tree
 from lin.store.place import Place
+from lin.store.scan import Ignore
 from lin.store.statcache import StatCache
 from lin.store.tree import MAX_NAME
 
@@ -158,8 +159,26 @@ class Repository:
     # ------------------------------------------------------------------ content
 
     def store_path(self, path: str | Path, *, progress: Progress | None = None) -> Stored:
-        """Store a file or folder without recording it as anything."""
-        return put_path(self.store, given_path(path, "what to put"), progress=progress, cache=self.seen)
+        """Store a file or folder without recording it as anything.
+
+        What lin itself keeps within a folder, this repository and keys among it, is no part of the folder.
+        """
+        where = given_path(path, "what to put")
+        return put_path(self.store, where, progress=progress, ignore=self._not_own(where), cache=self.seen)
+
+    @property
+    def own_folders(self) -> Sequence[Path]:
+        """Where lin itself keeps keys, indexes and this repository's files on this machine."""
+        files = () if config.is_url(self.url) else (Path(self.url),)
+        return (config.config_folder(), config.cache_folder(), *files)
+
+    def _not_own(self, folder: Path) -> Ignore | None:
+        real = os.path.realpath(folder)
+        own = [os.path.realpath(each) for each in self.own_folders]
+        if real in own:
+            raise InvalidInputError(f"{folder} is lin's own and cannot be put", hint="Copy it with other means.")
+        inside = {os.path.relpath(each, real).replace(os.sep, "/") for each in own if Path(each).is_relative_to(real)}
+        return (lambda name, is_folder: is_folder and name in inside) if inside else None
 
     def put(
         self,
@@ -294,7 +313,8 @@ class Repository:
 
     def digest_of(self, path: str | Path) -> Digest:
         """Return the digest of a file or folder on disk without storing it."""
-        return digest_path(Path(path), cache=self.seen).digest
+        where = Path(path)
+        return digest_path(where, ignore=self._not_own(where), cache=self.seen).digest
 
     def checkout(self, artifact: Artifact) -> Path:
         """Return a verified copy of an artifact's content in this machine's cache; it must not be changed."""

@@ -294,9 +294,10 @@ def test_at_a_terminal_the_command_sees_a_terminal() -> None:
 
 def test_ctrl_c_reaches_the_command_once() -> None:
     """The terminal sends it to both; lin does not send it a second time, wherever standard input comes from."""
-    for source in ("", "sys.stdin.close(); import os; os.dup2(os.open(os.devnull, os.O_RDONLY), 0)\n"):
-        code = EXECUTE.replace("outcome =", source + "outcome =")
-        shown = in_terminal(code, COUNTING, keys=b"\x03", when=b"\r\n")
+    elsewhere = "sys.stdin.close(); import os; os.dup2(os.open(os.devnull, os.O_RDONLY), 0)\n"
+    for key, caught, before in ((b"\x03", "INT", ""), (b"\x1c", "QUIT", ""), (b"\x03", "INT", elsewhere)):
+        code = EXECUTE.replace("outcome =", before + "outcome =")
+        shown = in_terminal(code, COUNTING.replace("INT TERM HUP", caught), keys=key, when=b"\r\n")
         assert shown.count(b"caught") == 1, shown
         assert shown.endswith(b"9 failed\r\n")
 
