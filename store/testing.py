@@ -345,7 +345,7 @@ class PlaceSuite:
                 max_examples=self.examples,
                 stateful_step_count=20,
                 deadline=None,
-                suppress_health_check=list(HealthCheck),
+                suppress_health_check=list(HealthCheck),  # pyright: ignore[reportArgumentType] - an enum with a metaclass
             ),
         )
 
