@@ -128,7 +128,7 @@ def test_a_change_as_new_as_the_index_is_seen(repository: Repository, git: Any, 
     path = write("train.py", "old")
     git.commit()
     git("config", "core.trustctime", "false")
-    moment = (1_700_000_000 * 10**9,) * 2
+    moment = (1_700_000_000 * 10**9, 1_700_000_000 * 10**9)
     os.utime(path, ns=moment)
     git("update-index", "--refresh")
     os.utime(".git/index", ns=moment)
