@@ -100,8 +100,6 @@ def take(
 
 def _project(root: Path) -> str:
     """Return a name for a project that artifacts may carry, and that is not the user's own."""
-    if _real(root) == _real(Path("~").expanduser()):
-        return "home"
     name = "".join(letter if letter.isprintable() and letter not in "@{}:" else "_" for letter in file_name(root))
     return name.strip()[:150] or "project"
 

@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Barrier, Thread
 
+import pytest
+
 from lin.repository import Repository
 
 Write = Callable[..., Path]
@@ -115,4 +117,42 @@ def test_threads_share_a_name_and_a_repository(repository: Repository, write: Wr
     assert sorted(answers) == list(range(1, 33))
     (same,) = {repository.artifact(f"n{number}@v1").digest for number in range(8)}
     assert len(repository.resolve(str(same)).artifacts) == 8  # type: ignore[union-attr]
+    assert repository.verify().ok
+
+
+ENDLESS = (
+    BEGIN
+    + """
+import itertools
+for turn in itertools.count():
+    path = Path(f"{me}-{turn}")
+    path.write_text(f"content {me} {turn}" * 100)
+    artifact = repository.put(path, name=f"n{turn % 2}").artifact
+    repository.tag(artifact.label, "last")
+    print(artifact.label, path, flush=True)
+"""
+)
+
+
+@pytest.mark.parametrize("acknowledged", [1, 2, 5])
+def test_what_was_acknowledged_survives_the_end_of_its_writer(
+    repository: Repository, tmp_path: Path, python: Python, acknowledged: int
+) -> None:
+    """Killed at any moment: all that was printed is there, nothing is half there, and others go on."""
+    process = python(ENDLESS, tmp_path / "store", 1)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(b"go\n")
+    process.stdin.flush()
+    assert process.stdout.readline() == b"ready\n"
+    told = [process.stdout.readline().decode().split() for _ in range(acknowledged)]
+    process.kill()
+    out, _ = process.communicate(timeout=60)
+    told += [line.split() for line in out.decode().splitlines() if line.count(" ") == 1]
+    for label, path in told:
+        assert b"".join(repository.stream(label)) == Path(path).read_bytes()
+    assert repository.verify().ok
+    last, path = told[-1]
+    again = repository.put(path, name=last.partition("@")[0])
+    assert not again.added or again.artifact.version == int(last.partition("@v")[2]) + 1
     assert repository.verify().ok

@@ -53,6 +53,7 @@ def everything(repository: Repository, somebody: Path, write: Write, git: Any, m
     git.commit(f"by {USER}")
     repository.put(train)
     repository.put(str(outside))
+    repository.put(home)
     for command in (
         ["sh", "-c", f'cat "{train}" > model.bin; pwd; echo "{{\\"auc\\": 1}}"'],
         [str(script)],
@@ -63,7 +64,7 @@ def everything(repository: Repository, somebody: Path, write: Write, git: Any, m
             repository,
             command,
             experiment="e",
-            inputs=[Input(str(train), Role.TRAIN), Input(str(outside), Role.TEST)],
+            inputs=[Input(str(train), Role.TRAIN), Input(str(outside), Role.TEST), Input(str(home))],
             outputs=[Output(str(project / "model.bin"), ArtifactKind.MODEL)],
             metrics_file=project / "metrics.json",
         )
@@ -94,6 +95,7 @@ def test_nothing_that_cannot_be_erased_names_user_host_or_place(
         "train.csv",
         "test.csv",
         "model.bin",
+        "home",
         None,
     }
     root = Path(repository.url)
