@@ -153,14 +153,22 @@ def test_a_notebook_without_descriptors_gets_the_text(capsys: pytest.CaptureFixt
     assert capsys.readouterr().out == "a\né\n"
 
 
-def test_a_daemon_that_keeps_the_output_open_is_not_waited_for() -> None:
+def test_a_daemon_that_keeps_the_output_open_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """One that is silent, and one that never stops writing."""
     started = time.monotonic()
     outcome, lines = shell("sleep 60 & echo $!; exit 0")
     os.kill(int(lines[0]), signal.SIGKILL)
     assert (outcome.exit_status, len(lines)) == (0, 1)
     assert time.monotonic() - started < 30
+    passed: list[int] = []
+
+    def count(_: object, data: bytes) -> None:
+        passed.append(len(data))
+        assert sum(passed) < 10_000_000
+
+    monkeypatch.setattr("lin.processes._Output.write", count)
     with subprocess.Popen(["true"]) as process, Path("/dev/zero").open("rb", buffering=0) as endless:
+        process.wait()
         _pass_through(process, endless.fileno(), _Lines(len))
     assert process.returncode == 0
 
