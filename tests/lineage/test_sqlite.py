@@ -64,8 +64,10 @@ class Recorder(_sqlite_file._Connection):
         return super().execute(statement, parameters)
 
     def executemany(self, statement, rows):
+        cursor = self.cursor()
         for row in rows:
-            self.execute(statement, row)
+            cursor = self.execute(statement, row)
+        return cursor
 
 
 def ask_everything(graph):
