@@ -78,34 +78,37 @@ def _call(command: list[str]) -> None:
         raise StartError(f"{command[0]} failed:\n{(done.stdout + done.stderr)[-2000:]}")
 
 
-def start(
-    home: Path, port: int, libraries: Path, *, heap: str, pagecache: str, until: int | None, seconds: float
-) -> int:
-    """Start the server in the background, wait until it answers, and return its process id."""
+def start(options: argparse.Namespace) -> None:
+    """Start the server in the background and wait until it answers."""
+    home, libraries = options.home.resolve(), options.libraries.resolve()
     if running(home):
         raise StartError(f"a server is already running in {home}")
     if shutil.which("java") is None:
         raise StartError("java is not installed; version 17 or later is needed")
     classes = fetch(libraries)
     home.mkdir(parents=True, exist_ok=True)
-    auth = "true" if "LIN_NEO4J_PASSWORD" in os.environ else "false"
-    (home / "neo4j.conf").write_text(SETTINGS.format(port=port, pagecache=pagecache, auth=auth), encoding="utf-8")
-    command = ["java", f"-Xmx{heap}", "-XX:+UseSerialGC"]
+    settings = SETTINGS.format(
+        port=options.port,
+        pagecache=options.pagecache,
+        auth="true" if "LIN_NEO4J_PASSWORD" in os.environ else "false",
+    )
+    (home / "neo4j.conf").write_text(settings, encoding="utf-8")
+    command = ["java", f"-Xmx{options.heap}", "-XX:+UseSerialGC", *options.java_option]
     command += [f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in OPENS]
-    command += ["-cp", f"{classes}:{libraries}/*", "Server", str(home), *([str(until)] if until else [])]
+    command += ["-cp", f"{classes}:{libraries}/*", "Server", str(home)]
+    command += [str(options.until_exit_of)] if options.until_exit_of else []
     log = home / "server.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
             command, cwd=home, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
         )
     (home / "server.pid").write_text(str(process.pid), encoding="ascii")
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + options.timeout
     while b"ready\n" not in log.read_bytes():
         if process.poll() is not None or time.monotonic() > deadline:
             process.kill()
             raise StartError(f"it did not start:\n{log.read_text(errors='replace')[-2000:]}")
         time.sleep(0.1)
-    return process.pid
 
 
 def running(home: Path) -> int | None:
@@ -139,24 +142,16 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=7687)
     parser.add_argument("--heap", default="512m", help="of the JVM")
     parser.add_argument("--pagecache", default="64m", help="memory for pages of the graph's files")
+    parser.add_argument("--java-option", action="append", default=[], help="for the JVM; may be given several times")
     parser.add_argument("--libraries", type=Path, default=default_libraries(), help="folder of the fetched libraries")
     parser.add_argument("--until-exit-of", type=int, metavar="PID", help="end when this process does")
     parser.add_argument("--timeout", type=float, default=120, help="seconds to wait")
     options = parser.parse_args()
-    home = options.home.resolve()
     try:
         if options.action == "stop":
-            stop(home, options.timeout)
+            stop(options.home.resolve(), options.timeout)
         else:
-            start(
-                home,
-                options.port,
-                options.libraries.resolve(),
-                heap=options.heap,
-                pagecache=options.pagecache,
-                until=options.until_exit_of,
-                seconds=options.timeout,
-            )
+            start(options)
             print(f"bolt://127.0.0.1:{options.port}")
     except StartError as error:
         print(f"Neo4j: {error}", file=sys.stderr)
