@@ -12,13 +12,14 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from . import files, startup, tracing
+from . import files, graph_neo4j, startup, tracing
 from .measuring import Folder, Row, Scenario, measure
 from .table import show
 
 SUITES: dict[str, Callable[..., Iterator[Scenario]]] = {
     "startup": startup.scenarios,
     "trace": tracing.scenarios,
+    "neo4j": graph_neo4j.scenarios,
     "files": files.scenarios,
 }
 RESULTS = Path(__file__).parent / "results"

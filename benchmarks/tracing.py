@@ -35,7 +35,8 @@ def _rank(lineage: Lineage, uses: int) -> int:
     return min(range(len(lineage.uses)), key=lambda rank: abs(lineage.uses[rank] - uses))
 
 
-def _questions(lineage: Lineage) -> Iterator[tuple[str, Callable[[Graph], object]]]:
+def questions(lineage: Lineage) -> Iterator[tuple[str, Callable[[Graph], object]]]:
+    """Yield each question with its title."""
     for word, rank in (("rare", _rank(lineage, 1)), ("middling", _rank(lineage, 100)), ("popular", 0)):
         start = [lineage.datasets[rank]]
         title = f"models trained on a {word} dataset ({lineage.uses[rank]:,} direct uses), transitively"
@@ -77,7 +78,7 @@ def scenarios(folder: Folder, *, smoke: bool) -> Iterator[Scenario]:
             ],
             runs=1,
         )
-        for title, ask in _questions(lineage):
+        for title, ask in questions(lineage):
             contenders = [
                 _contender("in memory", partial(ask, memory)),
                 _contender("SQLite", partial(ask, sqlite)),

@@ -13,6 +13,7 @@ from lin.lineage.words import RunStatus
 
 from . import reading
 from .edges import trace_edge
+from .given import one_more
 from .reading import Found
 from .records import (
     Artifact,
@@ -42,6 +43,7 @@ def runs(
     limit: int | None,
 ) -> Page:
     """Return runs in the order they started, as a page of `Run`."""
+    wished = one_more(limit)
     if experiment is None:
         nodes: Iterable[Node] = _all_runs(graph, newest_first=newest_first, after=after)
     else:
@@ -54,7 +56,7 @@ def runs(
         and reading.is_known(node)
         and (not statuses or reading.run(node).status in statuses)
     )
-    found = list(wanted if limit is None else islice(wanted, limit + 1))
+    found = list(islice(wanted, wished))
     return reading.page(found, [reading.run(node) for node in found], limit)
 
 
@@ -80,6 +82,7 @@ def search(graph: Graph, text: str, *, kinds: Collection[str], limit: int) -> Se
     for kind in kinds:
         if kind not in _SEARCHED:
             raise InvalidInputError(f"there is no kind {kind!r} to search for", hint=f"One of: {', '.join(_SEARCHED)}.")
+    one_more(limit)  # a check
     wanted = [_SEARCHED[kind] for kind in kinds] or list(_SEARCHED.values())
     nodes = graph.find(kinds=wanted, text=text, newest_first=True, limit=limit)
     found = reading.records(graph, nodes)
@@ -126,9 +129,7 @@ def models_trained_on(
     graph: Graph, contents: Collection[NodeId], *, transitive: bool, after: Cursor | None, limit: int | None
 ) -> Page:
     """Return the models trained on content, oldest first, as a page of `TrainedModel`."""
-    found = questions.models_trained_on(
-        graph, contents, transitive=transitive, after=after, limit=None if limit is None else limit + 1
-    )
+    found = questions.models_trained_on(graph, contents, transitive=transitive, after=after, limit=one_more(limit))
     items = [TrainedModel(reading.artifact(trained.model), trained.direct, trained.roles) for trained in found]
     total = questions.count_models_trained_on(graph, contents, transitive=transitive)
     return reading.page([trained.model for trained in found], items, limit, total)

@@ -194,7 +194,7 @@ def page(nodes: Sequence[Node], items: Sequence[Any], limit: int | None, total: 
     """Cut a list that was asked for with one item more than `limit` into a page."""
     if limit is None or len(nodes) <= limit:
         return Page(tuple(items), None, total)
-    last = nodes[limit - 1] if limit else nodes[0]
+    last = nodes[limit - 1]
     return Page(tuple(items[:limit]), Cursor(last.created, last.id), total)
 
 

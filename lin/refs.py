@@ -154,7 +154,7 @@ def _versioned(graph: Graph, ref: str, name: str, suffix: str) -> Artifact:
             candidates=tuple(a.label for a in targets),
             hint=f"Settle it with: lin tag {name}@vN {suffix}",
         )
-    return targets[0]
+    return standing[0].artifacts[0]
 
 
 def _newest(ref: str, artifacts: Sequence[Artifact]) -> Artifact:

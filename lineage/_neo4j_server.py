@@ -14,7 +14,7 @@ import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
 from lin.errors import BackendError, DamagedIndexError, LinError
@@ -139,11 +139,7 @@ class Neo4jServer:
         import neo4j  # noqa: PLC0415 - slow to import
 
         with self._session() as session:
-            return work(
-                lambda statement, **parameters: session.run(
-                    neo4j.Query(statement, timeout=SECONDS_TO_ANSWER), parameters
-                ).values()
-            )
+            return work(_running(session, lambda text: neo4j.Query(text, timeout=SECONDS_TO_ANSWER)))
 
     def _alone(self, work: Callable[[Run], T]) -> T:
         with (
@@ -217,5 +213,11 @@ class Neo4jServer:
         return driver
 
 
-def _running(source: neo4j.Transaction) -> Run:
-    return lambda statement, **parameters: source.run(statement, parameters).values()
+def _running(source: Any, query: Callable[[str], Any] = str) -> Run:
+    """Send statements to a session or a transaction."""
+
+    def run(statement: str, **parameters: Any) -> list[list[Any]]:
+        rows: list[list[Any]] = source.run(query(statement), parameters).values()
+        return rows
+
+    return run

@@ -50,9 +50,12 @@ def clear(server: Neo4jServer, repository: str) -> None:
     """
     ours = server.look(lambda run: _refuse_others(server, run))
     version = server.look(lambda run: _version(server, run, repository))
-    if version == SCHEMA_VERSION and ours <= DELETE_AT_ONCE:
-        server.write(_empty)
-        return
+    if version == SCHEMA_VERSION:
+        # Nothing, unless part of it is lost.
+        server.look(lambda run: _make_meta(run, repository))
+        if ours <= DELETE_AT_ONCE:
+            server.write(_empty)
+            return
     # Not at once, so that readers and writers have to be told; a fresh start says it is over.
     server.write(_say_emptying)
     while server.look(_delete_some):
@@ -105,6 +108,10 @@ def _create(run: Run, repository: str) -> None:
             if not errors.is_there_already(error):
                 raise
     run(cypher.AWAIT_INDEXES)
+    _make_meta(run, repository)
+
+
+def _make_meta(run: Run, repository: str) -> None:
     run(cypher.MAKE_META, schema=SCHEMA_VERSION, repository=repository)
 
 

@@ -44,9 +44,8 @@ OUR_INDEXES = (
 FOREIGN = "MATCH (n) WHERE NOT n:Lin AND NOT n:LinEvent AND NOT n:LinMeta RETURN labels(n) LIMIT 1"
 """The one statement that looks at every node; sent only if the counts say that there is someone else's."""
 COUNTS = (
-    "CALL () { MATCH (n) RETURN count(n) AS every } CALL () { MATCH (n:Lin) RETURN count(n) AS nodes } "
-    "CALL () { MATCH (n:LinEvent) RETURN count(n) AS events } CALL () { MATCH (n:LinMeta) RETURN count(n) AS metas } "
-    "RETURN every, nodes + events + metas"
+    "RETURN COUNT { MATCH (n) } AS every, "
+    "COUNT { MATCH (n:Lin) } + COUNT { MATCH (n:LinEvent) } + COUNT { MATCH (n:LinMeta) } AS ours"
 )
 """All nodes, and lin's, from the database's own counters."""
 META = f"MATCH {_ONE} RETURN m.schema, m.repository"
@@ -148,11 +147,12 @@ def _to(direction: Direction, edge: str) -> str:
 
 
 def _beyond(*, newest_first: bool) -> str:
-    # The first half is what an index can seek; both together are (created, id) after the cursor.
+    # The first half is what an index can seek; both together are (created, id) after the cursor. As an `OR` the second
+    # half would, with some statistics, become two seeks and a sort of all that they find.
     return (
-        "n.created <= $created AND (n.created < $created OR n.id < $id)"
+        "n.created <= $created AND CASE WHEN n.created = $created THEN n.id < $id ELSE true END"
         if newest_first
-        else "n.created >= $created AND (n.created > $created OR n.id > $id)"
+        else "n.created >= $created AND CASE WHEN n.created = $created THEN n.id > $id ELSE true END"
     )
 
 

@@ -233,7 +233,8 @@ class Neo4jGraph:
         """Return what can be reached with the edges between; see `Graph.subgraph`."""
         way = Way(direction, frozenset(kinds), depth if depth is None or depth < _FAR else None)
         starts = hexed(start)
-        if kinds and len(starts) <= FEW_STARTS:
+        # For up to one hop the planner takes an operator that enumerates paths.
+        if kinds and len(starts) <= FEW_STARTS and (depth is None or depth > 1):
             return self._read(lambda run: small_subgraph(run, starts, way, max_nodes))
         return self._read(lambda run: large_subgraph(run, starts, way, max_nodes))
 

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
-from collections.abc import Callable
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
@@ -35,3 +41,85 @@ def require_service() -> Callable[[str, str], NoReturn]:
         pytest.skip(text)
 
     return missing
+
+
+@dataclass
+class Neo4jService:
+    """A real Neo4j server: one of the tests' own, or a running one that `LIN_TEST_NEO4J` names."""
+
+    uri: str
+    auth: tuple[str, str] | None
+    home: Path | None = None
+    is_running: bool = True
+
+    @property
+    def pid(self) -> int:
+        assert self.home is not None
+        return int((self.home / "server.pid").read_text(encoding="ascii"))
+
+    def start(self) -> None:
+        if self.home is not None and not self.is_running:
+            # The quick compiler alone: a server that lives for minutes does not earn back what the other one costs.
+            options = ["--java-option=-XX:TieredStopAtLevel=1", "--until-exit-of", str(os.getpid())]
+            self._call("start", "--port", self.uri.rpartition(":")[2], *options)
+            self.is_running = True
+
+    def stop(self) -> None:
+        if self.home is not None and self.is_running:
+            self._call("stop")
+            self.is_running = False
+
+    def kill(self) -> None:
+        """Kill it, as a power cut would, and wait for its end."""
+        pid = self.pid
+        self.is_running = False
+        os.kill(pid, signal.SIGKILL)
+        self._call("stop")
+
+    def _call(self, *arguments: str) -> None:
+        program = Path(__file__).parents[1] / "scripts" / "neo4j" / "server.py"
+        assert self.auth is not None
+        subprocess.run(
+            [sys.executable, program, *arguments, "--home", str(self.home)],
+            check=True,
+            env={**os.environ, "LIN_NEO4J_PASSWORD": self.auth[1]},
+            stdout=subprocess.DEVNULL,
+        )
+
+
+@pytest.fixture(scope="session")
+def _neo4j_service(
+    tmp_path_factory: pytest.TempPathFactory, require_service: Callable[[str, str], NoReturn]
+) -> Iterator[Neo4jService]:
+    if named := os.environ.get("LIN_TEST_NEO4J"):
+        user, _, password = os.environ.get("LIN_TEST_NEO4J_AUTH", "").partition(":")
+        yield Neo4jService(named, (user, password) if user else None)
+        return
+    for tool in ("java", "javac", "mvn"):
+        if shutil.which(tool) is None:
+            require_service("Neo4j", f"LIN_TEST_NEO4J names none, and without {tool} none can be started")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    home = tmp_path_factory.mktemp("neo4j")
+    service = Neo4jService(f"bolt://127.0.0.1:{port}", ("neo4j", "of the tests"), home, is_running=False)
+    try:
+        service.start()
+    except subprocess.CalledProcessError:
+        require_service("Neo4j", "it did not start; what it said is above")
+    yield service
+    service.stop()
+
+
+@pytest.fixture
+def neo4j_service(_neo4j_service: Neo4jService) -> Neo4jService:
+    """Return a running Neo4j server with whatever earlier tests left in it; they mark themselves `service`."""
+    _neo4j_service.start()
+    return _neo4j_service
+
+
+@pytest.fixture
+def own_neo4j_service(neo4j_service: Neo4jService, require_service: Callable[[str, str], NoReturn]) -> Neo4jService:
+    """Return a running Neo4j server that a test may stop and kill."""
+    if neo4j_service.home is None:
+        require_service("a Neo4j of the tests' own", "LIN_TEST_NEO4J names one that they may not stop")
+    return neo4j_service

@@ -119,7 +119,7 @@ def from_page(
         [place_of(record_of(item)) for item in page.items],
         more=page.next is not None,
         before=after is not None,
-        total=page.total,
+        total=len(page.items) if page.total is None and page.next is None and after is None else page.total,
     )
 
 
