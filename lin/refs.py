@@ -26,7 +26,7 @@ from lin.lineage.graph import ARTIFACT_KINDS, Graph, Node, NodeKind, named_id
 
 from . import reading
 from .given import readable
-from .records import Artifact, Content, to_json
+from .records import Artifact, Content
 
 if TYPE_CHECKING:
     from .reading import Found
@@ -202,17 +202,10 @@ def _one(graph: Graph, ref: str, nodes: Sequence[Node]) -> Found:
     if len(found) > 1:
         raise AmbiguousRefError(
             f"{ref!r} is the start of {len(found)} ids",
-            candidates=_candidates(found),
+            candidates=tuple(item.label for item in found),
             hint="Give more digits.",
         )
     return found[0]
-
-
-def _candidates(found: Sequence[Found]) -> tuple[str, ...]:
-    labels = [item.label for item in found]
-    if len(set(labels)) == len(labels):
-        return tuple(labels)
-    return tuple(item.label if isinstance(item, Content) else to_json(item)["id"] for item in found)
 
 
 def _suggestion(graph: Graph, ref: str) -> str:

@@ -18,7 +18,7 @@ from .graph import Edge, EdgeKind, Node, NodeId, NodeKind, ascii_lower
 from .union import canonical, version_of
 
 Run = Callable[..., list[list[Any]]]
-"""Sends a statement with its parameters, and returns its rows."""
+"""Sends a statement with its parameters, and returns the list that each of its rows is."""
 
 ROWS = 10_000
 """Rows and ids bound in one statement."""

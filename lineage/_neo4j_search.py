@@ -34,22 +34,22 @@ def reach(run: Run, start: Sequence[str], way: Way) -> list[str]:
     return list(reached)
 
 
-def small_subgraph(run: Run, start: Sequence[str], way: Way, limit: int | None) -> Subgraph:
-    """Return the subgraph in one statement if it is within the limit, else the nearest of it."""
-    statement = cypher.subgraph(way.direction, way.kinds, way.depth)
-    # One more than wanted shows that there are more.
-    rows = run(statement, ids=start, limit=cypher.NO_LIMIT if limit is None else limit + 1)
-    if limit is None or len(rows) <= limit:
-        return _whole(rows, start, way.direction)
+def nearest_subgraph(run: Run, start: Sequence[str], way: Way, limit: int | None, *, counted: bool) -> Subgraph:
+    """Return the nearest of a subgraph, level by level.
+
+    Args:
+        run: Sends statements.
+        start: Ids.
+        way: What to follow.
+        limit: At most so many nodes; all if None.
+        counted: Let the server count how many there are, and look no further than the limit.
+    """
+    if not counted:
+        distance, beyond = _levels(run, start, way)
+        return _nearest(run, distance, way, limit, total=len(distance), beyond=beyond)
     total = run(cypher.subgraph_size(way.direction, way.kinds, way.depth), ids=start)[0][0]
-    distance, _ = _levels(run, start, way, enough=limit)
-    return _nearest(run, distance, way, limit, total=total)
-
-
-def large_subgraph(run: Run, start: Sequence[str], way: Way, limit: int | None) -> Subgraph:
-    """Return the subgraph, or the nearest of it, level by level."""
-    distance, beyond = _levels(run, start, way)
-    return _nearest(run, distance, way, limit, total=len(distance), beyond=beyond)
+    distance, beyond = _levels(run, start, way, enough=limit)
+    return _nearest(run, distance, way, limit, total=total, beyond=beyond)
 
 
 def _step(run: Run, level: Collection[str], way: Way) -> set[str]:
@@ -70,8 +70,8 @@ def _levels(run: Run, start: Sequence[str], way: Way, enough: int | None = None)
     return distance, bool(level)
 
 
-def _whole(rows: Sequence[list[Any]], start: Sequence[str], direction: Direction) -> Subgraph:
-    """Make the subgraph of nodes that all came with the edges that lead on from them."""
+def whole_subgraph(rows: Sequence[list[Any]], start: Sequence[str], way: Way) -> Subgraph:
+    """Return the subgraph of nodes that all came with the edges that lead on from them (`subgraph`'s rows)."""
     nodes = {row[0]: read_node(row) for row in rows}
     onward: dict[str, list[list[Any]]] = {row[0]: row[5] for row in rows}
     distance: dict[str, int] = {}
@@ -83,7 +83,7 @@ def _whole(rows: Sequence[list[Any]], start: Sequence[str], direction: Direction
         hops += 1
     edges = [(near, kind, far, notes) for near, others in onward.items() for kind, far, notes in others]
     inside = [edge for edge in edges if edge[2] in nodes]
-    if direction is Direction.UP:
+    if way.direction is Direction.UP:
         inside = [(far, kind, near, notes) for near, kind, far, notes in inside]
     order = _by_distance(distance)
     return Subgraph(

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -21,7 +21,7 @@ from lin.errors import BackendError, DamagedIndexError, LinError
 
 from . import _neo4j_errors as errors
 from . import _neo4j_statements as cypher
-from ._neo4j_rows import Run
+from ._neo4j_rows import ROWS, Run, by_ids
 
 if TYPE_CHECKING:
     import neo4j
@@ -80,6 +80,22 @@ class Neo4jServer:
         with errors.as_lin_errors(self.place):
             return self._again(lambda: self._look(work))
 
+    def ask(self, statement: str, **parameters: Any) -> list[list[Any]]:
+        """Return a statement's rows, having seen no batch half: in one round trip, unless someone just commits."""
+        with errors.as_lin_errors(self.place):
+            for _ in range(UNLOCKED_TRIES):
+                rows = self._again(lambda: self._look(lambda run: run(cypher.framed(statement), **parameters)))
+                before, after = self._read_state(rows[:1]).turns, self._read_state(rows[-1:]).turns
+                if before == after and before[0] == before[1]:
+                    return rows[1:-1]
+            return self._again(lambda: self._alone(lambda run: run(statement, **parameters)))
+
+    def ask_for(self, statement: str, ids: Sequence[str]) -> list[list[Any]]:
+        """Return a statement's rows for all of these ids, having seen no batch half."""
+        if len(ids) <= ROWS:
+            return self.ask(statement, ids=ids)
+        return self.read(lambda run: by_ids(run, statement, ids))
+
     def read(self, work: Callable[[Run], T]) -> T:
         """Return what `work` returns, having seen no batch half; it may run several times."""
         with errors.as_lin_errors(self.place):
@@ -105,15 +121,7 @@ class Neo4jServer:
         Raises:
             DamagedIndexError: There is none, or someone was interrupted while emptying the graph.
         """
-        rows = run(cypher.STATE)
-        if not rows:
-            raise DamagedIndexError(f"the graph in {self.place} has lost its position", hint=errors.REBUILD)
-        size, frontier, emptying, begun, done = rows[0]
-        if emptying:
-            raise DamagedIndexError(
-                f"the graph in {self.place} is being emptied, or was left half empty", hint=errors.REBUILD
-            )
-        return State(size, frontier, (begun, done))
+        return self._read_state(run(cypher.STATE))
 
     def close(self) -> None:
         """Release all connections; closing twice is no error."""
@@ -123,6 +131,16 @@ class Neo4jServer:
             driver.close()
 
     # ------------------------------------------------------------------ within
+
+    def _read_state(self, rows: list[list[Any]]) -> State:
+        if not rows or rows[0][0] != cypher.TAG:
+            raise DamagedIndexError(f"the graph in {self.place} has lost its position", hint=errors.REBUILD)
+        _, size, frontier, emptying, begun, done = rows[0]
+        if emptying:
+            raise DamagedIndexError(
+                f"the graph in {self.place} is being emptied, or was left half empty", hint=errors.REBUILD
+            )
+        return State(size, frontier, (begun, done))
 
     def _between_commits(self, run: Run, work: Callable[[Run], T]) -> tuple[bool, T]:
         before = self.state(run).turns
@@ -217,7 +235,6 @@ def _running(source: Any, query: Callable[[str], Any] = str) -> Run:
     """Send statements to a session or a transaction."""
 
     def run(statement: str, **parameters: Any) -> list[list[Any]]:
-        rows: list[list[Any]] = source.run(query(statement), parameters).values()
-        return rows
+        return [row[0] for row in source.run(query(statement), parameters).values()]
 
     return run

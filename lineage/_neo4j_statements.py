@@ -7,7 +7,10 @@ What explodes, and what is written instead (`docs/graph.md` has the figures):
 - A path is `shortestPath` between two bound nodes, never a pattern that enumerates.
 - Two nodes are looked up one after the other, with a barrier between them (`LIMIT 1`, or a value taken out of the row):
   two `MATCH` in a row make a Cartesian product.
+- Labels and types that nothing is searched by come with the rows: one statement writes nodes or edges of every kind.
 - Edges between known nodes are asked for by type: without one the planner, on a young database, reads all edges.
+
+Each answers with rows of one column, a list called `row`.
 
 Names of labels and types and numbers of kinds are written into the text; everything else is bound. A test asks the
 server for the plan of each statement.
@@ -22,8 +25,11 @@ from .graph import Direction, EdgeKind, NodeKind
 NO_LIMIT = 2**63 - 1
 """The greatest number that Neo4j knows."""
 
-NODE = "n.id, n.kind, n.name, n.created, n.facets"
+NODE = "[n.id, n.kind, n.name, n.created, n.facets] AS row"
 _ONE, _TURNS = "(m:LinMeta {one: 1})", "(t:LinMeta {one: 2})"
+
+TAG = "meta"
+"""What the row of `STATE` begins with; no id and no number does."""
 
 # ---------------------------------------------------------------------------- setting up
 
@@ -37,18 +43,19 @@ SCHEMA = (
     "CREATE TEXT INDEX lin_text IF NOT EXISTS FOR (n:Lin) ON (n.folded)",
 )
 AWAIT_INDEXES = "CALL db.awaitIndexes(60)"
-OUR_CONSTRAINTS = "SHOW CONSTRAINTS YIELD name WHERE name STARTS WITH 'lin_' RETURN name"
+OUR_CONSTRAINTS = "SHOW CONSTRAINTS YIELD name WHERE name STARTS WITH 'lin_' RETURN [name] AS row"
 OUR_INDEXES = (
-    "SHOW INDEXES YIELD name, owningConstraint WHERE name STARTS WITH 'lin_' AND owningConstraint IS NULL RETURN name"
+    "SHOW INDEXES YIELD name, owningConstraint WHERE name STARTS WITH 'lin_' AND owningConstraint IS NULL "
+    "RETURN [name] AS row"
 )
-FOREIGN = "MATCH (n) WHERE NOT n:Lin AND NOT n:LinEvent AND NOT n:LinMeta RETURN labels(n) LIMIT 1"
+FOREIGN = "MATCH (n) WHERE NOT n:Lin AND NOT n:LinEvent AND NOT n:LinMeta RETURN [labels(n)] AS row LIMIT 1"
 """The one statement that looks at every node; sent only if the counts say that there is someone else's."""
 COUNTS = (
-    "RETURN COUNT { MATCH (n) } AS every, "
-    "COUNT { MATCH (n:Lin) } + COUNT { MATCH (n:LinEvent) } + COUNT { MATCH (n:LinMeta) } AS ours"
+    "RETURN [COUNT { MATCH (n) }, "
+    "COUNT { MATCH (n:Lin) } + COUNT { MATCH (n:LinEvent) } + COUNT { MATCH (n:LinMeta) }] AS row"
 )
 """All nodes, and lin's, from the database's own counters."""
-META = f"MATCH {_ONE} RETURN m.schema, m.repository"
+META = f"MATCH {_ONE} RETURN [m.schema, m.repository] AS row"
 MAKE_META = (
     f"MERGE {_ONE} ON CREATE SET m.schema = $schema, m.repository = $repository, "
     "m.size = 0, m.frontier = [], m.emptying = false "
@@ -63,12 +70,21 @@ def drop(what: str, name: str) -> str:
 
 # ---------------------------------------------------------------------------- the position, and taking turns
 
-STATE = f"MATCH {_ONE} WITH m LIMIT 1 MATCH {_TURNS} RETURN m.size, m.frontier, m.emptying, t.begun, t.done"
+STATE = (
+    f"MATCH {_ONE} WITH m LIMIT 1 MATCH {_TURNS} "
+    f"RETURN ['{TAG}', m.size, m.frontier, m.emptying, t.begun, t.done] AS row"
+)
 LOCK = f"MATCH {_ONE} SET m.turn = $turn"
 """Wait for whoever writes, and keep others from writing until the transaction ends."""
-BEGIN = f"MATCH {_TURNS} SET t.begun = t.begun + 1 RETURN t.begun"
+BEGIN = f"MATCH {_TURNS} SET t.begun = t.begun + 1 RETURN [t.begun] AS row"
 DONE = f"MATCH {_TURNS} WHERE t.done < $number SET t.done = $number"
 MOVE = f"MATCH {_ONE} SET m.size = $size, m.frontier = $frontier, m.emptying = $emptying"
+
+
+def framed(statement: str) -> str:
+    """Return a statement that gives `STATE`'s row before and after those of this one: one round trip for all three."""
+    return f"{STATE} UNION ALL {statement} UNION ALL {STATE}"
+
 
 # ---------------------------------------------------------------------------- writing
 
@@ -78,63 +94,58 @@ def label(kind: NodeKind) -> str:
     return kind.name.capitalize()
 
 
-def add_nodes(kind: NodeKind) -> str:
-    """Make nodes. Parameters: `rows`, each a map of properties."""
-    return f"UNWIND $rows AS row CREATE (n:Lin:{label(kind)}) SET n = row"
-
-
-def change_nodes(kind: NodeKind) -> str:
-    """Give nodes new properties and this kind's label. Parameters: `rows`, each a map of all properties."""
-    others = "".join(f":{label(other)}" for other in NodeKind if other is not kind)
-    return f"UNWIND $rows AS row MATCH (n:Lin {{id: row.id}}) SET n = row REMOVE n{others} SET n:{label(kind)}"
-
-
+ADD_NODES = "UNWIND $rows AS row CREATE (n:Lin:$(row[0])) SET n = row[1]"
+"""Make nodes. Parameters: `rows` of (label, properties)."""
+CHANGE_NODES = (
+    "UNWIND $rows AS row MATCH (n:Lin {id: row[1].id}) SET n = row[1] "
+    f"REMOVE n{''.join(':' + label(kind) for kind in NodeKind)} SET n:$(row[0])"
+)
+"""Give nodes another label and other properties. Parameters: `rows` of (label, all properties)."""
 MARK_LONG = "UNWIND $ids AS id MATCH (n:Lin {id: id}) SET n:LinLong"
 """Mark nodes whose names are too long for the index of texts. Parameters: `ids`."""
 
 _ENDS = (
-    "UNWIND $rows AS row MATCH (a:Lin {id: row[0]}) WITH a, row[1] AS target, row[2] AS notes "
-    "MATCH (b:Lin {id: target})"
+    "UNWIND $rows AS row MATCH (a:Lin {id: row[0]}) "
+    "WITH a, row[1] AS kind, row[2] AS target, row[3] AS notes MATCH (b:Lin {id: target})"
 )
-
-
-def add_edges(kind: EdgeKind) -> str:
-    """Make edges that are not there. Parameters: `rows` of (source, target, notes or null)."""
-    return f"{_ENDS} CREATE (a)-[:{kind.name} {{notes: notes}}]->(b)"
+ADD_EDGES = f"{_ENDS} CREATE (a)-[:$(kind) {{notes: notes}}]->(b)"
+"""Make edges that are not there. Parameters: `rows` of (source, type, target, notes or null)."""
 
 
 def change_edges(kind: EdgeKind) -> str:
-    """Give edges new notes. Parameters: `rows` of (source, target, notes)."""
+    """Give edges of this kind new notes. Parameters: `rows` of (source, type, target, notes)."""
     return f"{_ENDS} WITH a, b, notes MATCH (a)-[r:{kind.name}]->(b) SET r.notes = notes"
 
 
 def edges_between(kind: EdgeKind) -> str:
-    """Find which edges are there. Parameters: `rows` of (source, target, null)."""
-    return f"{_ENDS} WITH DISTINCT a, b MATCH (a)-[r:{kind.name}]->(b) RETURN a.id, b.id, r.notes"
+    """Find which edges of this kind are there. Parameters: `rows` of (source, type, target, null)."""
+    return f"{_ENDS} WITH DISTINCT a, b MATCH (a)-[r:{kind.name}]->(b) RETURN [a.id, b.id, r.notes] AS row"
 
 
-ADD_EVENTS = "UNWIND $rows AS row CREATE (e:LinEvent {id: row[0], position: row[1]})"
-CHANGE_EVENTS = "UNWIND $rows AS row MATCH (e:LinEvent {id: row[0]}) SET e.position = row[1]"
+ADD_EVENTS = (
+    "UNWIND $rows AS row MERGE (e:LinEvent {id: row[0]}) ON CREATE SET e.position = row[1] "
+    "ON MATCH SET e.position = CASE WHEN row[1] < e.position THEN row[1] ELSE e.position END"
+)
 
-DELETE_NODES = "MATCH (n:Lin) WITH n LIMIT $limit DETACH DELETE n RETURN count(*)"
-DELETE_EVENTS = "MATCH (e:LinEvent) WITH e LIMIT $limit DETACH DELETE e RETURN count(*)"
+DELETE_NODES = "MATCH (n:Lin) WITH n LIMIT $limit DETACH DELETE n RETURN [count(*)] AS row"
+DELETE_EVENTS = "MATCH (e:LinEvent) WITH e LIMIT $limit DETACH DELETE e RETURN [count(*)] AS row"
 DELETE_META = "MATCH (m:LinMeta) DETACH DELETE m"
 
 # ---------------------------------------------------------------------------- reading
 
-EVENTS = "UNWIND $ids AS id MATCH (e:LinEvent {id: id}) RETURN e.id, e.position"
+EVENTS = "UNWIND $ids AS id MATCH (e:LinEvent {id: id}) RETURN [e.id, e.position] AS row"
 NODES = f"UNWIND $ids AS id MATCH (n:Lin {{id: id}}) RETURN {NODE}"
 MAX_VERSION = (
     "MATCH (n:Lin) USING INDEX n:Lin(handle, version) "
     "WHERE n.handle = $handle AND n.version > 0 AND n.name = $name "
-    "RETURN n.version ORDER BY n.handle DESC, n.version DESC LIMIT 1"
+    "RETURN [n.version] AS row ORDER BY n.handle DESC, n.version DESC LIMIT 1"
 )
 
 
 def count(kinds: Collection[NodeKind]) -> str:
     """Count nodes of these kinds, from the database's own counters."""
     parts = " UNION ALL ".join(f"MATCH (n:{label(kind)}) RETURN count(n) AS number" for kind in sorted(kinds))
-    return f"CALL () {{ {parts} }} RETURN sum(number)"
+    return f"CALL () {{ {parts} }} RETURN [sum(number)] AS row"
 
 
 def _types(kinds: Collection[EdgeKind]) -> str:
@@ -210,7 +221,7 @@ def edges(direction: Direction, kinds: Collection[EdgeKind]) -> str:
     source, target = ("n", "o") if direction is Direction.DOWN else ("o", "n")
     return (
         f"UNWIND $ids AS id MATCH (n:Lin {{id: id}}){_to(direction, 'r:' + _types(kinds))}(o) "
-        f"RETURN {source}.id, type(r), {target}.id, r.notes"
+        f"RETURN [{source}.id, type(r), {target}.id, r.notes] AS row"
     )
 
 
@@ -219,13 +230,16 @@ def edges_inside(direction: Direction, kinds: Collection[EdgeKind]) -> str:
     source, target = ("n", "o") if direction is Direction.DOWN else ("o", "n")
     return (
         f"UNWIND $ids AS id MATCH (n:Lin {{id: id}}){_to(direction, 'r:' + _types(kinds))}(o) "
-        f"WHERE o.id IN $among RETURN {source}.id, type(r), {target}.id, r.notes"
+        f"WHERE o.id IN $among RETURN [{source}.id, type(r), {target}.id, r.notes] AS row"
     )
 
 
 def step(direction: Direction, kinds: Collection[EdgeKind]) -> str:
     """Find the neighbours of many nodes. Parameters: `ids`."""
-    return f"UNWIND $ids AS id MATCH (s:Lin {{id: id}}){_to(direction, ':' + _types(kinds))}(n) RETURN DISTINCT n.id"
+    return (
+        f"UNWIND $ids AS id MATCH (s:Lin {{id: id}}){_to(direction, ':' + _types(kinds))}(n) "
+        "WITH DISTINCT n RETURN [n.id] AS row"
+    )
 
 
 def _reached(direction: Direction, kinds: Collection[EdgeKind], hops: str) -> str:
@@ -245,14 +259,14 @@ def closure(direction: Direction, kinds: Collection[EdgeKind]) -> str:
 
 def closure_size(direction: Direction, kinds: Collection[EdgeKind]) -> str:
     """Count what can be reached. Parameters: `ids`, `kinds`."""
-    return f"{_reached(direction, kinds, '1..')} WHERE n.kind IN $kinds RETURN count(n)"
+    return f"{_reached(direction, kinds, '1..')} WHERE n.kind IN $kinds RETURN [count(n)] AS row"
 
 
 def among(*, counted: bool) -> str:
     """Find those of many nodes that are of these kinds, or count them. Parameters: `ids`, `kinds`, those of a page."""
     found = "UNWIND $ids AS id MATCH (n:Lin {id: id}) WHERE n.kind IN $kinds"
     if counted:
-        return f"{found} RETURN count(n)"
+        return f"{found} RETURN [count(n)] AS row"
     return f"{found} AND {_beyond(newest_first=False)} RETURN {NODE} ORDER BY n.created, n.id LIMIT $limit"
 
 
@@ -264,13 +278,14 @@ def subgraph(direction: Direction, kinds: Collection[EdgeKind], depth: int | Non
     """Find what is within `depth` hops, each with the edges that lead on. Parameters: `ids`, `limit`."""
     return (
         f"{_reached(direction, kinds, _depth(depth))} LIMIT $limit "
-        f"RETURN {NODE}, [(n){_to(direction, 'r:' + _types(kinds))}(o) | [type(r), o.id, r.notes]]"
+        "RETURN [n.id, n.kind, n.name, n.created, n.facets, "
+        f"[(n){_to(direction, 'r:' + _types(kinds))}(o) | [type(r), o.id, r.notes]]] AS row"
     )
 
 
 def subgraph_size(direction: Direction, kinds: Collection[EdgeKind], depth: int | None) -> str:
     """Count what is within `depth` hops. Parameters: `ids`."""
-    return f"{_reached(direction, kinds, _depth(depth))} RETURN count(n)"
+    return f"{_reached(direction, kinds, _depth(depth))} RETURN [count(n)] AS row"
 
 
 def path(kinds: Collection[EdgeKind]) -> str:
@@ -278,5 +293,5 @@ def path(kinds: Collection[EdgeKind]) -> str:
     return (
         "MATCH (a:Lin {id: $source}) WITH a LIMIT 1 MATCH (b:Lin {id: $target}) WITH a, b LIMIT 1 "
         f"MATCH p = shortestPath((a)-[:{_types(kinds)}*1..]->(b)) "
-        "UNWIND relationships(p) AS r RETURN startNode(r).id, type(r), endNode(r).id, r.notes"
+        "UNWIND relationships(p) AS r RETURN [startNode(r).id, type(r), endNode(r).id, r.notes] AS row"
     )

@@ -7,7 +7,7 @@ looked for, and most edges of a log are of this sort.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from . import _neo4j_statements as cypher
@@ -21,7 +21,7 @@ def add(run: Run, batch: Batch) -> None:
     batch = combine([batch])
     new = _add_nodes(run, batch)
     _add_edges(run, batch.edges, new)
-    _add_events(run, dict(batch.events))
+    by_rows(run, cypher.ADD_EVENTS, [[event.hex(), at] for event, at in batch.events])
 
 
 def _add_nodes(run: Run, batch: Batch) -> set[NodeId]:
@@ -37,45 +37,33 @@ def _add_nodes(run: Run, batch: Batch) -> set[NodeId]:
             new[node.id] = node
         elif (merged := merge(known, node)) != known:
             changed.append(merged)
-    for kind, nodes in _by_kind(new.values()).items():
-        by_rows(run, cypher.add_nodes(kind), [properties(node) for node in nodes])
-    for kind, nodes in _by_kind(changed).items():
-        by_rows(run, cypher.change_nodes(kind), [properties(node) for node in nodes])
+    by_rows(run, cypher.ADD_NODES, [[cypher.label(node.kind), properties(node)] for node in new.values()])
+    by_rows(run, cypher.CHANGE_NODES, [[cypher.label(node.kind), properties(node)] for node in changed])
     by_ids(run, cypher.MARK_LONG, [node.id.hex() for node in (*new.values(), *changed) if is_long(node)])
     return set(new)
 
 
-def _by_kind(nodes: Iterable[Node]) -> dict[NodeKind, list[Node]]:
-    found: dict[NodeKind, list[Node]] = defaultdict(list)
-    for node in nodes:
-        found[node.kind].append(node)
-    return found
-
-
 def _add_edges(run: Run, edges: Iterable[Edge], new: set[NodeId]) -> None:
+    added: list[Any] = []
     by_kind: dict[EdgeKind, list[Edge]] = defaultdict(list)
     for edge in edges:
-        by_kind[edge.kind].append(edge)
+        if edge.source in new or edge.target in new:
+            added.append(_row(edge, edge.notes))
+        else:
+            by_kind[edge.kind].append(edge)
     for kind, some in by_kind.items():
-        candidates = [
-            (e.source.hex(), e.target.hex(), None) for e in some if e.source not in new and e.target not in new
-        ]
-        there = {(a, b): tuple(notes or ()) for a, b, notes in by_rows(run, cypher.edges_between(kind), candidates)}
-        added: list[Any] = []
+        rows = by_rows(run, cypher.edges_between(kind), [_row(edge, ()) for edge in some])
+        there = {(source, target): tuple(notes or ()) for source, target, notes in rows}
         changed: list[Any] = []
         for edge in some:
-            ends = (edge.source.hex(), edge.target.hex())
-            known = there.get(ends)
+            known = there.get((edge.source.hex(), edge.target.hex()))
             if known is None:
-                added.append([*ends, list(edge.notes) or None])
+                added.append(_row(edge, edge.notes))
             elif (notes := merge_notes(known, edge.notes)) != known:
-                changed.append([*ends, list(notes)])
-        by_rows(run, cypher.add_edges(kind), added)
+                changed.append(_row(edge, notes))
         by_rows(run, cypher.change_edges(kind), changed)
+    by_rows(run, cypher.ADD_EDGES, added)
 
 
-def _add_events(run: Run, events: dict[bytes, int]) -> None:
-    there = {bytes.fromhex(event): at for event, at in by_ids(run, cypher.EVENTS, hexed(events))}
-    by_rows(run, cypher.ADD_EVENTS, [[event.hex(), at] for event, at in events.items() if event not in there])
-    earlier = [[event.hex(), at] for event, at in events.items() if at < there.get(event, at)]
-    by_rows(run, cypher.CHANGE_EVENTS, earlier)
+def _row(edge: Edge, notes: Sequence[str]) -> list[Any]:
+    return [edge.source.hex(), edge.kind.name, edge.target.hex(), list(notes) or None]

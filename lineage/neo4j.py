@@ -7,17 +7,17 @@ Every method is a few statements with plans that are safe (`_neo4j_statements`),
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any
 
 from lin.errors import ConflictError, DamagedIndexError
 
 from . import _neo4j_errors as errors
 from . import _neo4j_setup as setup
 from . import _neo4j_statements as cypher
-from ._neo4j_rows import Run, by_ids, chunks, handle, hexed, in_order, read_edge, read_node
-from ._neo4j_search import Way, large_subgraph, reach, small_subgraph
+from ._neo4j_rows import Run, handle, hexed, in_order, read_edge, read_node
+from ._neo4j_search import Way, nearest_subgraph, reach, whole_subgraph
 from ._neo4j_server import Neo4jServer
 from ._neo4j_writing import add
 from .graph import (
@@ -41,8 +41,6 @@ _LAST = cypher.NO_LIMIT
 _FAR = 2**31 - 1
 _SEEN_KINDS = frozenset(NodeKind) - {NodeKind.UNSEEN}
 _DIGITS = frozenset("0123456789abcdef")
-
-T = TypeVar("T")
 
 
 class Neo4jGraph:
@@ -79,7 +77,8 @@ class Neo4jGraph:
 
     def position(self) -> Position:
         """Return how much of the log this graph holds."""
-        state = self._read(self._server.state)
+        with self._reading():
+            state = self._server.read(self._server.state)
         return Position(state.size, tuple(bytes.fromhex(root) for root in state.frontier))
 
     def apply(self, batch: Batch, *, expected: int, position: Position) -> None:
@@ -106,13 +105,15 @@ class Neo4jGraph:
 
     def events(self, ids: Collection[bytes]) -> Mapping[bytes, int]:
         """Return the log position of each of these events that the graph holds."""
-        rows = self._read(lambda run: by_ids(run, cypher.EVENTS, hexed(ids)))
-        return {bytes.fromhex(event): at for event, at in rows}
+        with self._reading():
+            rows = self._server.ask_for(cypher.EVENTS, hexed(ids))
+            return {bytes.fromhex(event): at for event, at in rows}
 
     def get(self, ids: Collection[NodeId]) -> Mapping[NodeId, Node]:
         """Return the nodes that are there, by id."""
-        found = self._read(lambda run: [read_node(row) for row in by_ids(run, cypher.NODES, hexed(ids))])
-        return {node.id: node for node in found}
+        with self._reading():
+            found = map(read_node, self._server.ask_for(cypher.NODES, hexed(ids)))
+            return {node.id: node for node in found}
 
     def find(
         self,
@@ -147,23 +148,25 @@ class Neo4jGraph:
             statement = cypher.find_by_text(newest_first=newest_first)
         else:
             statement = cypher.find_by_kind(newest_first=newest_first)
-        return self._read(lambda run: [read_node(row) for row in run(statement, **where)])
+        with self._reading():
+            return [read_node(row) for row in self._server.ask(statement, **where)]
 
     def count(self, *, kinds: Collection[NodeKind] = ()) -> int:
         """Count nodes of these kinds; all but `UNSEEN` when empty."""
-        return self._read(lambda run: _number(run(cypher.count(set(kinds or _SEEN_KINDS)))))
+        with self._reading():
+            return _number(self._server.ask(cypher.count(set(kinds or _SEEN_KINDS))))
 
     def max_version(self, name: str) -> int:
         """Return the highest version among the artifacts of this name; 0 where there is none."""
-        return self._read(lambda run: _number(run(cypher.MAX_VERSION, handle=handle(name), name=name)))
+        with self._reading():
+            return _number(self._server.ask(cypher.MAX_VERSION, handle=handle(name), name=name))
 
     def edges(self, ids: Collection[NodeId], direction: Direction, kinds: Collection[EdgeKind]) -> Sequence[Edge]:
         """Return the edges of these kinds into or out of these nodes; see `Graph.edges`."""
         if not kinds:
             return []
-        statement = cypher.edges(direction, set(kinds))
-        rows = self._read(lambda run: by_ids(run, statement, hexed(ids)))
-        return in_order(rows)
+        with self._reading():
+            return in_order(self._server.ask_for(cypher.edges(direction, set(kinds)), hexed(ids)))
 
     def closure(
         self,
@@ -183,19 +186,15 @@ class Neo4jGraph:
             **_cursor(after),
             "limit": _LAST if limit is None else limit,
         }
-        starts = hexed(start)
-
-        def work(run: Run) -> list[Node]:
+        way, starts = Way(direction, frozenset(kinds)), hexed(start)
+        with self._reading():
             if len(starts) <= FEW_STARTS:
-                rows = run(cypher.closure(direction, set(kinds)), ids=starts, **where)
+                rows = self._server.ask(cypher.closure(direction, way.kinds), ids=starts, **where)
             else:
                 # One list however long: the order is over all of them.
-                rows = run(
-                    cypher.among(counted=False), ids=reach(run, starts, Way(direction, frozenset(kinds))), **where
-                )
+                some = cypher.among(counted=False)
+                rows = self._server.read(lambda run: run(some, ids=reach(run, starts, way), **where))
             return [read_node(row) for row in rows]
-
-        return self._read(work)
 
     def closure_size(
         self,
@@ -208,18 +207,12 @@ class Neo4jGraph:
         """Count what `closure` would return without a limit."""
         if not kinds:
             return 0
-        wanted = _numbers(nodes or NodeKind)
-        starts = hexed(start)
-
-        def work(run: Run) -> int:
+        way, starts, wanted = Way(direction, frozenset(kinds)), hexed(start), _numbers(nodes or NodeKind)
+        with self._reading():
             if len(starts) <= FEW_STARTS:
-                return _number(run(cypher.closure_size(direction, set(kinds)), ids=starts, kinds=wanted))
-            reached = reach(run, starts, Way(direction, frozenset(kinds)))
-            if not nodes:
-                return len(reached)
-            return sum(_number(run(cypher.among(counted=True), ids=some, kinds=wanted)) for some in chunks(reached))
-
-        return self._read(work)
+                return _number(self._server.ask(cypher.closure_size(direction, way.kinds), ids=starts, kinds=wanted))
+            some = cypher.among(counted=True)
+            return self._server.read(lambda run: _number(run(some, ids=reach(run, starts, way), kinds=wanted)))
 
     def subgraph(
         self,
@@ -233,10 +226,16 @@ class Neo4jGraph:
         """Return what can be reached with the edges between; see `Graph.subgraph`."""
         way = Way(direction, frozenset(kinds), depth if depth is None or depth < _FAR else None)
         starts = hexed(start)
-        # For up to one hop the planner takes an operator that enumerates paths.
-        if kinds and len(starts) <= FEW_STARTS and (depth is None or depth > 1):
-            return self._read(lambda run: small_subgraph(run, starts, way, max_nodes))
-        return self._read(lambda run: large_subgraph(run, starts, way, max_nodes))
+        with self._reading():
+            # For up to one hop the planner takes an operator that enumerates paths.
+            if kinds and len(starts) <= FEW_STARTS and (depth is None or depth > 1):
+                # One node more than wanted shows that there are more.
+                more = _LAST if max_nodes is None else max_nodes + 1
+                rows = self._server.ask(cypher.subgraph(direction, way.kinds, way.depth), ids=starts, limit=more)
+                if len(rows) < more:
+                    return whole_subgraph(rows, starts, way)
+                return self._server.read(lambda run: nearest_subgraph(run, starts, way, max_nodes, counted=True))
+            return self._server.read(lambda run: nearest_subgraph(run, starts, way, max_nodes, counted=False))
 
     def path(self, source: NodeId, target: NodeId, kinds: Collection[EdgeKind]) -> Sequence[Edge] | None:
         """Return one shortest way downstream from `source` to `target`; None where there is none, () for itself."""
@@ -244,9 +243,9 @@ class Neo4jGraph:
             return []
         if not kinds:
             return None
-        statement = cypher.path(set(kinds))
-        rows = self._read(lambda run: run(statement, source=source.hex(), target=target.hex()))
-        return [read_edge(row) for row in rows] or None
+        with self._reading():
+            rows = self._server.ask(cypher.path(set(kinds)), source=source.hex(), target=target.hex())
+            return [read_edge(row) for row in rows] or None
 
     # ------------------------------------------------------------------ within
 
@@ -263,10 +262,11 @@ class Neo4jGraph:
             self._is_prepared = False
             raise
 
-    def _read(self, work: Callable[[Run], T]) -> T:
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
         with self._prepared():
             try:
-                return self._server.read(work)
+                yield
             except (KeyError, ValueError, TypeError) as error:
                 raise DamagedIndexError(
                     f"the graph in {self._server.place} holds what cannot be read", hint=errors.REBUILD

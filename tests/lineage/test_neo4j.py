@@ -282,10 +282,10 @@ def test_a_read_sees_no_batch_half(neo4j_graph, open_neo4j):
     seen = []
 
     def read(run):
-        first = run("MATCH (n:Lin) RETURN count(n)")
+        first = run("MATCH (n:Lin) RETURN [count(n)] AS row")
         if len(seen) < 1:
             put(other, node(f"late {len(seen)}"))
-        seen.append((first, run("MATCH (n:Lin) RETURN count(n)")))
+        seen.append((first, run("MATCH (n:Lin) RETURN [count(n)] AS row")))
         return seen[-1]
 
     first, second = neo4j_graph._server.read(read)
@@ -299,11 +299,11 @@ def test_a_read_among_endless_writes_ends(neo4j_graph, open_neo4j):
     writers = []
 
     def read(run):
-        first = run("MATCH (n:Lin) RETURN count(n)")
+        first = run("MATCH (n:Lin) RETURN [count(n)] AS row")
         writers.append(threading.Thread(target=put, args=(other, node(f"late {len(writers)}"))))
         writers[-1].start()
         writers[-1].join(0 if len(writers) > 2 else None)
-        return first, run("MATCH (n:Lin) RETURN count(n)")
+        return first, run("MATCH (n:Lin) RETURN [count(n)] AS row")
 
     first, second = neo4j_graph._server.read(read)
     writers[-1].join()

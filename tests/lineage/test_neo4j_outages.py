@@ -14,6 +14,7 @@ import pytest
 
 from lin.errors import BackendError, ConflictError
 from lin.lineage import _neo4j_server
+from lin.lineage._neo4j_statements import ADD_NODES
 from lin.lineage.graph import Batch, Direction, NodeKind, Position
 from lin.lineage.memory import MemoryGraph
 from lin.lineage.testing import WAYS, dump, ident, link, node, put
@@ -79,7 +80,7 @@ def _kill_at(moment, service, patch) -> None:
         run = running(*arguments)
 
         def send(statement, **parameters):
-            if "CREATE (n:Lin:Dataset)" in statement and killing.ident is None:
+            if statement == ADD_NODES and killing.ident is None:
                 run(statement, **parameters)
                 killing.start()
                 killing.join()

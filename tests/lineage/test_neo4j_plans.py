@@ -45,6 +45,10 @@ def exploding(plan: dict[str, object]) -> set[str]:
     }
 
 
+def _allowed(statement: str) -> set[str]:
+    return {operator for text, operators in ALLOWED.items() if text in statement for operator in operators}
+
+
 @pytest.fixture
 def explain(neo4j_service) -> Iterator[Callable[[str], dict[str, object]]]:
     with neo4j.GraphDatabase.driver(
@@ -137,7 +141,7 @@ def test_no_statement_has_a_plan_that_explodes(  # noqa: PLR0917 - fixtures
     _use_everything(neo4j_graph, monkeypatch)
     _set_up_in_every_way(open_neo4j, cypher)
     planned = {text: values for text, values in sent.items() if not text.startswith(WITHOUT_PLAN)}
-    assert len(planned) > 100
+    assert len(planned) > 50
     for fill in (False, True):
         if fill:
             nodes = [node(n, list(NodeKind)[n % 13], name=f"n{n % 50}", created=n) for n in range(2_000)]
@@ -146,7 +150,7 @@ def test_no_statement_has_a_plan_that_explodes(  # noqa: PLR0917 - fixtures
             cypher("CALL db.awaitIndexes(60)")
             cypher("CALL db.resampleOutdatedIndexes()")
         cypher("CALL db.clearQueryCaches()")
-        found = {text: exploding(explain(text, values)) - ALLOWED.get(text, set()) for text, values in planned.items()}
+        found = {text: exploding(explain(text, values)) - _allowed(text) for text, values in planned.items()}
         assert {text: operators for text, operators in found.items() if operators} == {}
     _assert_all_were_sent(sent, used)
 
@@ -214,11 +218,16 @@ def _is_public(name: str, made: object) -> bool:
 
 def _assert_all_were_sent(sent: dict[str, dict[str, object]], used: dict[str, set[str]]) -> None:
     used.pop("label")
-    assert {name for name, texts in used.items() if not texts & sent.keys()} == set()
+
+    def is_sent(statement: str) -> bool:
+        # Most questions are sent framed.
+        return any(statement in text for text in sent)
+
+    assert {name for name, texts in used.items() if not any(map(is_sent, texts))} == set()
     constants = {
         name: text
         for name, text in vars(_neo4j_statements).items()
-        if name.isupper() and isinstance(text, str) and not name.startswith("_") and name != "NODE"
+        if name.isupper() and isinstance(text, str) and not name.startswith("_") and name not in {"NODE", "TAG"}
     }
-    assert {name for name, text in constants.items() if text not in sent} == set()
+    assert {name for name, text in constants.items() if not is_sent(text)} == set()
     assert _neo4j_rows.ROWS > 1

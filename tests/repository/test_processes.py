@@ -271,6 +271,9 @@ def test_handlers_are_put_back() -> None:
 # ---------------------------------------------------------------------------- terminals
 
 
+FORKS = pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")  # the child becomes another program
+
+
 def in_terminal(code: str, *arguments: str, keys: bytes = b"", when: bytes = b"") -> bytes:
     """Run Python with a terminal of its own; type `keys` once it has printed `when`; return what it printed."""
     child, terminal = pty.fork()
@@ -293,6 +296,7 @@ def in_terminal(code: str, *arguments: str, keys: bytes = b"", when: bytes = b""
     return shown
 
 
+@FORKS
 def test_at_a_terminal_the_command_sees_a_terminal() -> None:
     """So it prints as it would without lin, and lines end once."""
     script = "test -t 0 && test -t 1 && test -t 2 && echo terminal; stty size < /dev/tty > /dev/null && echo sized"
@@ -300,6 +304,7 @@ def test_at_a_terminal_the_command_sees_a_terminal() -> None:
     assert shown == b"terminal\r\nsized\r\n0 succeeded\r\n"
 
 
+@FORKS
 def test_ctrl_c_reaches_the_command_once() -> None:
     """The terminal sends it to both; lin does not send it a second time, wherever standard input comes from."""
     elsewhere = "sys.stdin.close(); import os; os.dup2(os.open(os.devnull, os.O_RDONLY), 0)\n"

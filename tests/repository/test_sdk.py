@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -89,22 +88,27 @@ def test_a_repository_is_opened_once(tmp_path: Path) -> None:
     assert second.id != first.id
 
 
-def test_a_forked_process_opens_its_own(write: Write) -> None:
-    """A connection to the index must not be shared between processes."""
-    lin.put(write("data.csv", "1"))
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:  # pragma: no cover - another process
-        try:
-            same = lin.open_repository() is parent if (parent := next(iter(sdk._opened.values()))) else True
-            os.write(writer, f"{same} {lin.put(write('data.csv', '2')).artifact.label}".encode())
-        finally:
-            os._exit(0)
-    os.close(writer)
-    with os.fdopen(reader, "rb") as answer:
-        assert answer.read() == b"False data.csv@v2"
+FORK = """
+import os
+import lin
+from pathlib import Path
+path = Path("data.csv")
+path.write_text("1")
+lin.put(path)
+mine = lin.open_repository()
+child = os.fork()
+if child:
     os.waitpid(child, 0)
-    assert lin.artifact("data.csv").version == 2
+path.write_text("parent" if child else "child")
+print(lin.open_repository() is mine, lin.put(path).artifact.label, flush=True)
+"""
+
+
+def test_a_forked_process_opens_its_own(python: Callable[..., Any]) -> None:
+    """A connection to the index must not be shared between processes."""
+    out, err = python(FORK).communicate(timeout=60)
+    assert err == b""
+    assert out.decode().splitlines() == ["False data.csv@v2", "True data.csv@v3"]
 
 
 def test_words_are_given_as_text_and_checked(write: Write) -> None:
