@@ -19,7 +19,7 @@ from lin.errors import BackendError, DamagedIndexError, PermissionDeniedError, S
 
 from .union import canonical, merge_notes
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Counted up with every change of the schema or of what events contribute."""
 
 _APPLICATION = 0x6C696E31
@@ -40,6 +40,10 @@ CREATE INDEX node_name ON node(name, created, id) WHERE name IS NOT NULL;
 CREATE INDEX node_version ON node(name, version) WHERE version IS NOT NULL;
 CREATE TABLE edge(src INTEGER, kind INTEGER, dst INTEGER, notes TEXT, PRIMARY KEY(src, kind, dst)) WITHOUT ROWID;
 CREATE UNIQUE INDEX edge_in ON edge(dst, kind, src);
+CREATE TABLE value(
+  k INTEGER, what INTEGER, name TEXT, number REAL, text TEXT, PRIMARY KEY(k, what, name)
+) WITHOUT ROWID;
+CREATE INDEX value_name ON value(what, name, number, text);
 """
 
 # In this order: the page size counts only before the first page is written.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -16,21 +17,26 @@ from typing import Any
 from lin.errors import ConflictError, DamagedIndexError
 
 from . import _sqlite_statements as sql
+from . import leaking
 from ._sqlite_file import SqliteFile, read_notes, write_notes
 from .graph import (
+    ANYTHING,
     Batch,
     Cursor,
     Direction,
     Edge,
     EdgeKind,
+    Measure,
     Node,
     NodeId,
     NodeKind,
     Position,
     Subgraph,
     Truncation,
+    Within,
     ascii_lower,
 )
+from .measures import values_of
 from .union import canonical, combine, merge, version_of
 
 SMALL_CLOSURE = 5_000
@@ -166,6 +172,26 @@ class SqliteGraph:
         edges = [Edge(a, _EDGE_KINDS[kind], b, read_notes(notes)) for a, kind, b, notes in rows]
         return edges if len(keys) <= _STEP else sorted(edges, key=_edge_order)
 
+    def measured(
+        self,
+        name: str,
+        within: Within = ANYTHING,
+        *,
+        what: Measure = Measure.METRIC,
+        kinds: Collection[NodeKind] = (),
+        newest_first: bool = False,
+        after: Cursor | None = None,
+        limit: int | None = None,
+    ) -> Sequence[Node]:
+        """Return the runs and evaluations that have such a metric or parameter; see `Graph.measured`."""
+        where, bounds = sql.by_value(within)
+        statement = sql.find(where, set(kinds) or set(NodeKind), after=after is not None, newest_first=newest_first)
+        cursor = (after.created, after.id) if after is not None else ()
+        parameters = (int(what), name, *bounds, *cursor, -1 if limit is None else limit)
+        with self._file.reading() as db:
+            rows = db.execute(statement, parameters).fetchall()
+        return [self._node(row) for row in rows]
+
     def closure(
         self,
         start: Collection[NodeId],
@@ -173,16 +199,22 @@ class SqliteGraph:
         kinds: Collection[EdgeKind],
         *,
         nodes: Collection[NodeKind] = (),
+        depth: int | None = None,
+        since: int | None = None,
+        until: int | None = None,
         after: Cursor | None = None,
         limit: int | None = None,
     ) -> Sequence[Node]:
         """Return everything that can be reached; see `Graph.closure`."""
-        statement = sql.find(sql.BY_KEY, set(nodes) or set(NodeKind), after=after is not None, newest_first=False)
+        created, moments = _created(since, until)
+        statement = sql.find(
+            sql.BY_KEY + created, set(nodes) or set(NodeKind), after=after is not None, newest_first=False
+        )
         cursor = (after.created, after.id) if after is not None else ()
         with self._file.reading() as db:
             # One array however long: the order is over all of them.
-            reached = json.dumps(list(_reach(db, _keys(db, start).values(), direction, kinds)))
-            rows = db.execute(statement, (reached, *cursor, -1 if limit is None else limit)).fetchall()
+            reached = json.dumps(list(_reach(db, _keys(db, start).values(), direction, kinds, depth)))
+            rows = db.execute(statement, (reached, *moments, *cursor, -1 if limit is None else limit)).fetchall()
         return [self._node(row) for row in rows]
 
     def closure_size(
@@ -192,13 +224,40 @@ class SqliteGraph:
         kinds: Collection[EdgeKind],
         *,
         nodes: Collection[NodeKind] = (),
+        depth: int | None = None,
+        since: int | None = None,
+        until: int | None = None,
     ) -> int:
         """Count what `closure` would return without a limit."""
+        created, moments = _created(since, until)
         with self._file.reading() as db:
-            reached = _reach(db, _keys(db, start).values(), direction, kinds)
-            if not nodes:
+            reached = _reach(db, _keys(db, start).values(), direction, kinds, depth)
+            if not nodes and not created:
                 return len(reached)
-            return sum(_number(db.execute(sql.count_by_key(set(nodes)), some)) for some in _arrays(reached))
+            statement = sql.count_by_key(set(nodes) or set(NodeKind)) + created
+            return sum(_number(db.execute(statement, (*some, *moments))) for some in _arrays(reached))
+
+    def closure_kinds(
+        self, start: Collection[NodeId], direction: Direction, kinds: Collection[EdgeKind]
+    ) -> Mapping[NodeKind, int]:
+        """Count what `closure` would return without a limit, by kind of node."""
+        counts: Counter[NodeKind] = Counter()
+        with self._file.reading() as db:
+            for some in _arrays(_reach(db, _keys(db, start).values(), direction, kinds)):
+                for kind, count in db.execute(sql.count_kinds_by_key(), some):
+                    counts[_KINDS[kind]] += count
+        return counts
+
+    def leaks(
+        self,
+        learning: Collection[EdgeKind],
+        *,
+        models: Collection[NodeId] | None = None,
+        after: Cursor | None = None,
+        limit: int | None = None,
+    ) -> Sequence[Node]:
+        """Return the evaluations on content that their model was made from; see `Graph.leaks`."""
+        return leaking.leaks(self, learning, models=models, after=after, limit=limit)
 
     def subgraph(
         self,
@@ -274,18 +333,27 @@ def _write_nodes(db: sqlite3.Connection, batch: Batch) -> dict[NodeId, int]:
     keys = {node: row[0] for node, row in there.items()}
     fresh: dict[NodeId, Node] = {node: Node(node, NodeKind.UNSEEN) for node in named if node not in there}
     changed: list[tuple[Any, ...]] = []
+    told: list[tuple[int, Node]] = []
     for node in batch.nodes:
         row = there.get(node.id)
         if row is None:
             fresh[node.id] = node
             continue
-        columns = _columns(merge(_read(row), node))
+        merged = merge(_read(row), node)
+        columns = _columns(merged)
         if columns[0:3] != row[2:5] or columns[4] != row[5]:
             changed.append((*columns, row[0]))
+            told.append((row[0], merged))
     last = _number(db.execute(sql.LAST_KEY))
     keys.update((node, key) for key, node in enumerate(fresh, last + 1))
     db.executemany(sql.ADD_NODE, ((keys[node.id], node.id, *_columns(node)) for node in fresh.values()))
     db.executemany(sql.CHANGE_NODE, changed)
+    db.executemany(sql.FORGET_VALUES, ((key,) for key, _ in told))
+    told += ((keys[node.id], node) for node in fresh.values())
+    db.executemany(
+        sql.ADD_VALUE,
+        ((key, int(what), name, *sql.stored(v)) for key, node in told for what, name, v in values_of(node)),
+    )
     return keys
 
 
@@ -342,11 +410,28 @@ def _step(
     return {row[0] for some in _arrays(level) for row in db.execute(statement, some)}
 
 
+def _created(since: int | None, until: int | None) -> tuple[str, tuple[int, ...]]:
+    bounds = ((sql.CREATED_SINCE, since), (sql.CREATED_UNTIL, until))
+    given = [(text, moment) for text, moment in bounds if moment is not None]
+    return "".join(text for text, _ in given), tuple(moment for _, moment in given)
+
+
 def _reach(
-    db: sqlite3.Connection, start: Collection[int], direction: Direction, kinds: Collection[EdgeKind]
+    db: sqlite3.Connection,
+    start: Collection[int],
+    direction: Direction,
+    kinds: Collection[EdgeKind],
+    depth: int | None = None,
 ) -> set[int]:
-    if not kinds:
+    if not kinds or (depth is not None and depth <= 0):
         return set()
+    if depth is not None:
+        # Level by level, as a depth beside the key would make every visit a new row.
+        reached = level = _step(db, start, direction, kinds)
+        while level and (depth := depth - 1):
+            level = _step(db, level, direction, kinds) - reached
+            reached = reached | level
+        return reached
     statement = sql.reach(direction, set(kinds))
     some = json.dumps(list(start))
     reached = {row[0] for row in db.execute(statement, (some, SMALL_CLOSURE))}
