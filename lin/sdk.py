@@ -62,8 +62,9 @@ def put(
 ) -> PutResult:
     """Store a file or folder and record it as an artifact; see `Repository.put`.
 
-    >>> lin.put("flights.csv").artifact.label  # doctest: +SKIP
-    'flights.csv@v1'
+    Examples:
+        >>> lin.put("flights.csv").artifact.label  # doctest: +SKIP
+        'flights.csv@v1'
     """
     return open_repository().put(
         path,
@@ -95,19 +96,20 @@ def run(
 ) -> Recording:
     """Record what the block below does as a run.
 
-    >>> with lin.run(experiment="delays", parameters={"depth": 3}) as run:  # doctest: +SKIP
-    ...     train = pd.read_csv(run.use("train.csv", role="train"))
-    ...     model = fit(train)
-    ...     run.log_metrics(accuracy=0.93)
-    ...     joblib.dump(model, "model.joblib")
-    ...     run.save("model.joblib", kind="model")
-
     The run keeps the project's code and the environment as `lin run` does.
 
     Args:
         experiment: The experiment that the run and its models belong to.
         name: A name for people; the script's by default.
         parameters: Settings, by name.
+
+    Examples:
+        >>> with lin.run(experiment="delays", parameters={"depth": 3}) as run:  # doctest: +SKIP
+        ...     train = pd.read_csv(run.use("train.csv", role="train"))
+        ...     model = fit(train)
+        ...     run.log_metrics(accuracy=0.93)
+        ...     joblib.dump(model, "model.joblib")
+        ...     run.save("model.joblib", kind="model")
     """
     from .commands import start_here  # noqa: PLC0415 - git and environment only where a run starts
 

@@ -160,7 +160,7 @@ class SqliteFile:
         deadline = time.monotonic() + _BUSY_SECONDS
         while True:
             connection = sqlite3.connect(
-                self.path, _BUSY_SECONDS, isolation_level=None, check_same_thread=False, factory=_Connection
+                self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False, factory=_Connection
             )
             connection.generation = self._generation
             try:

@@ -90,9 +90,6 @@ class Sequencer:
     def _lead(self, mine: Request) -> None:
         with self._mutex:
             requests, self._pending = self._pending, []
-        try:
-            self._commits.commit(requests)
-        finally:
-            # What failed here may not fail for the others: each of them tries for itself.
-            with self._mutex:
-                self._pending = [r for r in requests if not r.settled and r is not mine] + self._pending
+        if mine not in requests:  # whoever led it before failed, or was interrupted: now it tries for itself
+            requests.append(mine)
+        self._commits.commit(requests)

@@ -172,6 +172,23 @@ def test_a_log_may_grow_while_it_is_audited(path):
     assert report.checkpoint.size == SIZE
 
 
+def test_a_log_may_grow_just_when_an_audit_begins(path):
+    """If partial tiles go away between looking at the checkpoint and reading them, the next state is audited."""
+    log = log_at(path)
+    left = [3, 2, 1]
+
+    class Racing(BreakingPlace):
+        def read(self, name):
+            if ".p/" in name and left:
+                log.extend([run_started(f"more {left.pop()}").leaf], LOG_KEY)
+            return self.inner.read(name)
+
+    report = audit(Log(Racing(LocalPlace(path)), LOG_KEY.verifier))
+    assert report.findings == ()
+    assert report.checkpoint is not None
+    assert report.checkpoint.size > SIZE
+
+
 def test_a_failing_disk_is_no_finding(path):
     """What can't be reached is not said to be damaged."""
 

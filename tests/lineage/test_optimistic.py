@@ -136,6 +136,26 @@ def test_a_late_writer_does_not_take_the_log_back(log):
     assert is_sound(log)
 
 
+def test_a_writer_that_sees_that_it_is_late_leaves_the_checkpoint_alone(log):
+    """If others went on while a writer wrote its tiles, the checkpoint never goes back."""
+    sizes: list[int] = []
+
+    class Late(BreakingPlace):
+        """Fall asleep before the first tile, until others have gone on."""
+
+        def replace(self, name, data):
+            if not sizes:
+                sizes.append(0)
+                for number in range(3):
+                    sequencer_of(Log(self, LOG_KEY.verifier)).submit([run_started(f"other {number}")])
+            self.inner.replace(name, data)
+            if name == CHECKPOINT:
+                sizes.append(log.checkpoint().size)
+
+    sequencer_of(Log(Late(log.place), LOG_KEY.verifier)).submit([run_started("late")])
+    assert sizes == [0, 1, 2, 3, 4]
+
+
 def test_a_late_writer_that_dies_leaves_a_log_that_the_next_one_mends(log):
     """Even a checkpoint that was taken back is brought up again, from the commit files."""
     sequencer = sequencer_of(log)
