@@ -47,8 +47,30 @@ CLEAR = (
     "DELETE FROM edge",
     "DELETE FROM value",
     "DELETE FROM event",
+    "DELETE FROM newer_edge",
+    "DELETE FROM changed_node",
+    "INSERT OR REPLACE INTO adjacency VALUES (1, x'', 0)",
     "INSERT OR REPLACE INTO meta VALUES (1, 0, x'')",
 )
+ADJACENCY_STATE = """
+SELECT a.token, (SELECT coalesce(max(n), 0) FROM newer_edge), (SELECT coalesce(max(n), 0) FROM changed_node),
+  (SELECT coalesce(max(k), 0) FROM node)
+FROM adjacency AS a WHERE a.one = 1
+"""
+NOTE_CHANGES = "UPDATE adjacency SET noting = 1 WHERE one = 1"
+REPLACE_TOKEN = "UPDATE adjacency SET token = ? WHERE one = 1 AND token = ? AND noting = 1"
+FORGET_EDGES = "DELETE FROM newer_edge WHERE n <= ?"
+FORGET_CHANGES = "DELETE FROM changed_node WHERE n <= ?"
+NEWER_EDGES = "SELECT src, kind, dst FROM newer_edge WHERE n > ?"
+NEWER_NODES = "SELECT k, kind, created FROM node WHERE k > ?"
+# Those beyond the second parameter are among the newer ones anyway.
+CHANGED_NODES = """
+SELECT DISTINCT n.k, n.kind, n.created FROM changed_node AS c CROSS JOIN node AS n ON n.k = c.k
+WHERE c.n > ? AND c.k <= ?
+"""
+ALL_NODES = "SELECT k, kind, created, id FROM node"
+ALL_EDGES = "SELECT src, kind, dst FROM edge"
+ID_OF = "SELECT id FROM node WHERE k = ?"
 MAX_VERSION = "SELECT max(version) FROM node INDEXED BY node_version WHERE name = ? AND version IS NOT NULL"
 
 # From one name to the next through the index: as many steps as there are different names.

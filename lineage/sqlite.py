@@ -9,15 +9,16 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lin.errors import ConflictError, DamagedIndexError
 
 from . import _sqlite_statements as sql
 from . import leaking
+from ._sqlite_adjacency import SnapshotKeeper
 from ._sqlite_file import SqliteFile, read_notes, write_notes
 from .graph import (
     ANYTHING,
@@ -38,6 +39,12 @@ from .graph import (
 )
 from .measures import values_of
 from .union import canonical, combine, merge, version_of
+from .wanted import Wanted
+
+if TYPE_CHECKING:
+    from .adjacency import Adjacency
+
+T = TypeVar("T")
 
 SMALL_CLOSURE = 5_000
 """Nodes up to which one recursive statement is faster than a search level by level."""
@@ -65,6 +72,7 @@ class SqliteGraph:
 
     def __init__(self, path: Path) -> None:
         self._file = SqliteFile(Path(path))
+        self._snapshot = SnapshotKeeper(self._file)
 
     def position(self) -> Position:
         """Return how much of the log this graph holds."""
@@ -94,6 +102,7 @@ class SqliteGraph:
                     db.execute(statement)
         except DamagedIndexError:
             sound = False
+        self._snapshot.forget()
         if not sound:
             self._file.recreate()
 
@@ -206,16 +215,31 @@ class SqliteGraph:
         limit: int | None = None,
     ) -> Sequence[Node]:
         """Return everything that can be reached; see `Graph.closure`."""
+        wanted = Wanted(frozenset(nodes), since, until, after, limit)
         created, moments = _created(since, until)
         statement = sql.find(
             sql.BY_KEY + created, set(nodes) or set(NodeKind), after=after is not None, newest_first=False
         )
         cursor = (after.created, after.id) if after is not None else ()
-        with self._file.reading() as db:
+
+        def few(db: sqlite3.Connection, reached: Collection[int]) -> list[Any]:
             # One array however long: the order is over all of them.
-            reached = json.dumps(list(_reach(db, _keys(db, start).values(), direction, kinds, depth)))
-            rows = db.execute(statement, (reached, *moments, *cursor, -1 if limit is None else limit)).fetchall()
-        return [self._node(row) for row in rows]
+            some = json.dumps(list(reached))
+            return db.execute(statement, (some, *moments, *cursor, -1 if limit is None else limit)).fetchall()
+
+        def many(db: sqlite3.Connection, adjacency: Adjacency, keys: Collection[int]) -> list[Any]:
+            def id_of(key: int) -> NodeId:
+                node: bytes = db.execute(sql.ID_OF, (key,)).fetchone()[0]
+                return node
+
+            page: Collection[int] | None = None
+            if direction is Direction.DOWN and depth is None:
+                page = adjacency.first(keys, kinds, wanted, id_of)
+            if page is None:
+                page = adjacency.page(adjacency.reach(keys, direction, kinds, depth), wanted, id_of)
+            return few(db, page)
+
+        return [self._node(row) for row in self._search(start, direction, kinds, depth, few, many)]
 
     def closure_size(
         self,
@@ -230,23 +254,79 @@ class SqliteGraph:
     ) -> int:
         """Count what `closure` would return without a limit."""
         created, moments = _created(since, until)
-        with self._file.reading() as db:
-            reached = _reach(db, _keys(db, start).values(), direction, kinds, depth)
+        statement = sql.count_by_key(set(nodes) or set(NodeKind)) + created
+
+        def few(db: sqlite3.Connection, reached: Collection[int]) -> int:
             if not nodes and not created:
                 return len(reached)
-            statement = sql.count_by_key(set(nodes) or set(NodeKind)) + created
             return sum(_number(db.execute(statement, (*some, *moments))) for some in _arrays(reached))
+
+        def many(db: sqlite3.Connection, adjacency: Adjacency, keys: Collection[int]) -> int:  # noqa: ARG001 - as `few`
+            reached = adjacency.reach(keys, direction, kinds, depth)
+            return len(adjacency.those(reached, Wanted(frozenset(nodes), since, until)))
+
+        return self._search(start, direction, kinds, depth, few, many)
 
     def closure_kinds(
         self, start: Collection[NodeId], direction: Direction, kinds: Collection[EdgeKind]
     ) -> Mapping[NodeKind, int]:
         """Count what `closure` would return without a limit, by kind of node."""
-        counts: Counter[NodeKind] = Counter()
-        with self._file.reading() as db:
-            for some in _arrays(_reach(db, _keys(db, start).values(), direction, kinds)):
+
+        def few(db: sqlite3.Connection, reached: Collection[int]) -> Mapping[NodeKind, int]:
+            counts: Counter[NodeKind] = Counter()
+            for some in _arrays(reached):
                 for kind, count in db.execute(sql.count_kinds_by_key(), some):
                     counts[_KINDS[kind]] += count
-        return counts
+            return counts
+
+        def many(db: sqlite3.Connection, adjacency: Adjacency, keys: Collection[int]) -> Mapping[NodeKind, int]:  # noqa: ARG001 - as `few`
+            counts = adjacency.count_kinds(adjacency.reach(keys, direction, kinds))
+            return {_KINDS[kind]: count for kind, count in counts.items()}
+
+        return self._search(start, direction, kinds, None, few, many)
+
+    def _search(
+        self,
+        start: Collection[NodeId],
+        direction: Direction,
+        kinds: Collection[EdgeKind],
+        depth: int | None,
+        few: Callable[[sqlite3.Connection, Collection[int]], T],
+        many: Callable[[sqlite3.Connection, Adjacency, Collection[int]], T],
+    ) -> T:
+        """Answer from a closure: small ones are found by the index itself, large ones over its snapshot.
+
+        Args:
+            start: Where it begins.
+            direction: Which way.
+            kinds: Along these edges.
+            depth: So many edges at most.
+            few: Answer, given the keys of all that can be reached.
+            many: Answer, given the snapshot and the keys of the start.
+        """
+        for may_make in (True, False):
+            with self._file.reading() as db:
+                keys = list(_keys(db, start).values())
+                adjacency = self._snapshot.opened(db) if kinds else None
+                if adjacency is None:
+                    reached = _reach_some(db, keys, direction, kinds, depth)
+                    if reached is not None:
+                        return few(db, reached)
+                    adjacency = self._snapshot.open(db)
+                due = may_make and self._snapshot.is_due(db)
+                if adjacency is not None and not due:
+                    return many(db, adjacency, keys)
+                if not due:
+                    return few(db, _reach(db, keys, direction, kinds, depth))
+            self._snapshot.make()
+        raise AssertionError  # pragma: no cover - the second round returns
+
+    def make_snapshot(self) -> bool:
+        """Make the snapshot that far-reaching questions are answered from; tell whether it was made.
+
+        They make it themselves when it is due; this is for whoever would rather not wait then.
+        """
+        return self._snapshot.make()
 
     def leaks(
         self,
@@ -269,28 +349,52 @@ class SqliteGraph:
         max_nodes: int | None = None,
     ) -> Subgraph:
         """Return what can be reached with the edges between; see `Graph.subgraph`."""
-        with self._file.reading() as db:
-            distance: dict[int, int] = {}
-            level = set(_keys(db, start).values())
-            hops = 0
-            while level and (depth is None or hops <= depth):
-                distance.update(dict.fromkeys(level, hops))
-                level = _step(db, level, direction, kinds) - distance.keys()
-                hops += 1
-            rows = _nearest(db, distance, max_nodes)
-            kept = {row[0]: row[1] for row in rows}
-            edges = [
-                Edge(kept[source], _EDGE_KINDS[kind], kept[target], read_notes(notes))
-                for some in _arrays(kept if kinds else ())
-                for source, kind, target, notes in db.execute(sql.edges_around(direction, set(kinds)), some)
-                if source in kept and target in kept
-            ]
-        cut = Truncation.NODES if len(kept) < len(distance) else Truncation.DEPTH if level else None
+        for may_make in (True, False):
+            with self._file.reading() as db:
+                keys = set(_keys(db, start).values())
+                found = None
+                adjacency = self._snapshot.opened(db) if kinds else None
+                if adjacency is None:
+                    found = _take(keys, _levels(db, keys, direction, kinds, seen=keys), depth, SMALL_CLOSURE)
+                    adjacency = None if found else self._snapshot.open(db)
+                if found is None and may_make and self._snapshot.is_due(db):
+                    pass
+                else:
+                    if adjacency is not None:
+                        found = _take(keys, adjacency.levels(keys, direction, kinds, closed=True), depth)
+                    elif found is None:
+                        found = _take(keys, _levels(db, keys, direction, kinds, seen=keys), depth)
+                    assert found is not None  # noqa: S101 - without a limit
+                    return self._subgraph(db, *found, direction, kinds, max_nodes)
+            self._snapshot.make()
+        raise AssertionError  # pragma: no cover - the second round returns
+
+    def _subgraph(
+        self,
+        db: sqlite3.Connection,
+        levels: Sequence[Collection[int]],
+        more: bool,
+        direction: Direction,
+        kinds: Collection[EdgeKind],
+        limit: int | None,
+    ) -> Subgraph:
+        total = sum(map(len, levels))
+        distance = _nearest(levels, limit)
+        rows = [row for some in _arrays(distance) for row in db.execute(sql.nodes_by_key(), some)]
+        rows = sorted(rows, key=lambda row: (distance[row[0]], row[1]))[:limit]
+        kept = {row[0]: row[1] for row in rows}
+        edges = [
+            Edge(kept[source], _EDGE_KINDS[kind], kept[target], read_notes(notes))
+            for some in _arrays(kept if kinds else ())
+            for source, kind, target, notes in db.execute(sql.edges_around(direction, set(kinds)), some)
+            if source in kept and target in kept
+        ]
+        cut = Truncation.NODES if len(kept) < total else Truncation.DEPTH if more else None
         return Subgraph(
             tuple(self._node(row) for row in rows),
             tuple(sorted(edges, key=_edge_order)),
             {row[1]: distance[row[0]] for row in rows},
-            len(distance),
+            total,
             cut,
         )
 
@@ -416,45 +520,91 @@ def _created(since: int | None, until: int | None) -> tuple[str, tuple[int, ...]
     return "".join(text for text, _ in given), tuple(moment for _, moment in given)
 
 
+def _reach_some(
+    db: sqlite3.Connection,
+    start: Collection[int],
+    direction: Direction,
+    kinds: Collection[EdgeKind],
+    depth: int | None,
+) -> set[int] | None:
+    """Return what can be reached; None if that is more than `SMALL_CLOSURE`."""
+    if not kinds or (depth is not None and depth <= 0):
+        return set()
+    if depth is None:
+        some = json.dumps(list(start))
+        reached = {row[0] for row in db.execute(sql.reach(direction, set(kinds)), (some, SMALL_CLOSURE))}
+        return reached if len(reached) < SMALL_CLOSURE else None
+    reached = set()
+    # Level by level, as a depth beside the key would make every visit a new row.
+    for level in _levels(db, start, direction, kinds):
+        reached |= level
+        depth -= 1
+        if depth == 0:
+            return reached
+        if len(reached) >= SMALL_CLOSURE:
+            return None
+    return reached
+
+
 def _reach(
     db: sqlite3.Connection,
     start: Collection[int],
     direction: Direction,
     kinds: Collection[EdgeKind],
-    depth: int | None = None,
+    depth: int | None,
 ) -> set[int]:
-    if not kinds or (depth is not None and depth <= 0):
-        return set()
-    if depth is not None:
-        # Level by level, as a depth beside the key would make every visit a new row.
-        reached = level = _step(db, start, direction, kinds)
-        while level and (depth := depth - 1):
-            level = _step(db, level, direction, kinds) - reached
-            reached = reached | level
-        return reached
-    statement = sql.reach(direction, set(kinds))
-    some = json.dumps(list(start))
-    reached = {row[0] for row in db.execute(statement, (some, SMALL_CLOSURE))}
-    if len(reached) < SMALL_CLOSURE:
-        return reached
-    reached = level = _step(db, start, direction, kinds)
-    while level:
-        level = _step(db, level, direction, kinds) - reached
-        reached = reached | level
+    """Return what can be reached, level by level."""
+    reached: set[int] = set()
+    if depth is None or depth > 0:
+        for hops, level in enumerate(_levels(db, start, direction, kinds), 1):
+            reached |= level
+            if hops == depth:
+                break
     return reached
 
 
-def _nearest(db: sqlite3.Connection, distance: Mapping[int, int], limit: int | None) -> list[Any]:
-    """Return the rows of the nearest nodes, in the order of (distance, id)."""
-    if limit is None or limit >= len(distance):
-        wanted: Collection[int] = distance
-    else:
-        # Whole levels only, up to the one in which the limit falls.
-        by_level = sorted(distance, key=distance.__getitem__)
-        last = distance[by_level[limit - 1]] if limit > 0 else -1
-        wanted = [key for key in by_level if distance[key] <= last]
-    rows = [row for some in _arrays(wanted) for row in db.execute(sql.nodes_by_key(), some)]
-    return sorted(rows, key=lambda row: (distance[row[0]], row[1]))[:limit]
+def _levels(
+    db: sqlite3.Connection,
+    start: Collection[int],
+    direction: Direction,
+    kinds: Collection[EdgeKind],
+    seen: Collection[int] = (),
+) -> Iterator[set[int]]:
+    """Yield what is at distance 1, 2, …, each key once, until there is no more; none that were seen before."""
+    known = set(seen)
+    level = _step(db, start, direction, kinds) - known
+    while level:
+        yield level
+        known |= level
+        level = _step(db, level, direction, kinds) - known
+
+
+def _take(
+    start: Collection[int], following: Iterator[Collection[int]], depth: int | None, at_most: int | None = None
+) -> tuple[list[Collection[int]], bool] | None:
+    """Return a start and the levels that follow it up to a depth, and whether there are more.
+
+    None if they hold more than `at_most` keys together.
+    """
+    levels: list[Collection[int]] = []
+    level, total = start, 0
+    while len(level) and (depth is None or len(levels) <= depth):
+        levels.append(level)
+        total += len(level)
+        if at_most is not None and total > at_most:
+            return None
+        level = next(following, ())
+    return levels, len(level) > 0
+
+
+def _nearest(levels: Iterable[Collection[int]], limit: int | None) -> dict[int, int]:
+    """Return the distances of all keys in the first levels: whole ones, up to that in which the limit falls."""
+    distance: dict[int, int] = {}
+    for hops, level in enumerate(levels):
+        if limit is not None and len(distance) >= limit:
+            break
+        distance.update(dict.fromkeys(map(int, level), hops))
+    return distance
 
 
 def _shortest(db: sqlite3.Connection, source: int, target: int, kinds: Collection[EdgeKind]) -> list[int] | None:
