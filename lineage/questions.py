@@ -176,8 +176,13 @@ def path(
 
 
 def training_path(graph: Graph, contents: Collection[NodeId], model: NodeId) -> Sequence[Edge] | None:
-    """Return a shortest way on which content came into a model, from the content on; None if it did not."""
-    return path(graph, contents, [model], LEARNING | _HAS_CONTENT)
+    """Return a shortest way on which content came into a model, from the content on; None if it did not.
+
+    That the model itself holds these bytes is no such way.
+    """
+    made = graph.edges([model], Direction.UP, _GENERATED)
+    ways = ((path(graph, contents, [edge.source], LEARNING | _HAS_CONTENT), edge) for edge in made)
+    return min(([*way, edge] for way, edge in ways if way is not None), key=len, default=None)
 
 
 def leaks(
