@@ -44,26 +44,11 @@ CREATE TABLE value(
   k INTEGER, what INTEGER, name TEXT, number REAL, text TEXT, PRIMARY KEY(k, what, name)
 ) WITHOUT ROWID;
 CREATE INDEX value_name ON value(what, name, number, text);
+CREATE TABLE adjacency(one INTEGER PRIMARY KEY CHECK (one = 1), token BLOB NOT NULL, noting INTEGER NOT NULL);
+INSERT INTO adjacency VALUES (1, x'', 0);
+CREATE TABLE newer_edge(n INTEGER PRIMARY KEY, src INTEGER, kind INTEGER, dst INTEGER);
+CREATE TABLE changed_node(n INTEGER PRIMARY KEY, k INTEGER);
 """
-
-# What is newer than the adjacency snapshot (`_sqlite_adjacency.py`); not noted before there is one.
-_NOTING = (
-    """
-CREATE TABLE adjacency(one INTEGER PRIMARY KEY CHECK (one = 1), token BLOB NOT NULL, noting INTEGER NOT NULL)
-""",
-    "INSERT INTO adjacency VALUES (1, x'', 0)",
-    "CREATE TABLE newer_edge(n INTEGER PRIMARY KEY, src INTEGER, kind INTEGER, dst INTEGER)",
-    "CREATE TABLE changed_node(n INTEGER PRIMARY KEY, k INTEGER)",
-    """
-CREATE TRIGGER edge_added AFTER INSERT ON edge WHEN (SELECT noting FROM adjacency WHERE one = 1)
-BEGIN INSERT INTO newer_edge(src, kind, dst) VALUES (new.src, new.kind, new.dst); END
-""",
-    """
-CREATE TRIGGER node_changed AFTER UPDATE OF kind, created ON node
-WHEN (new.kind <> old.kind OR new.created <> old.created) AND (SELECT noting FROM adjacency WHERE one = 1)
-BEGIN INSERT INTO changed_node(k) VALUES (new.k); END
-""",
-)
 
 # In this order: the page size counts only before the first page is written.
 _PRAGMAS = (
@@ -210,7 +195,7 @@ class SqliteFile:
     def _create(self, connection: _Connection) -> None:
         connection.execute("BEGIN IMMEDIATE")
         if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
-            for statement in (*_SCHEMA.split(";"), *_NOTING):
+            for statement in _SCHEMA.split(";"):
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
             connection.execute(f"PRAGMA application_id={_APPLICATION}")

@@ -57,6 +57,9 @@ SELECT a.token, (SELECT coalesce(max(n), 0) FROM newer_edge), (SELECT coalesce(m
   (SELECT coalesce(max(k), 0) FROM node)
 FROM adjacency AS a WHERE a.one = 1
 """
+IS_NOTING = "SELECT noting FROM adjacency WHERE one = 1"
+NOTE_EDGE = "INSERT INTO newer_edge(src, kind, dst) VALUES (?, ?, ?)"
+NOTE_NODE = "INSERT INTO changed_node(k) VALUES (?)"
 NOTE_CHANGES = "UPDATE adjacency SET noting = 1 WHERE one = 1"
 REPLACE_TOKEN = "UPDATE adjacency SET token = ? WHERE one = 1 AND token = ? AND noting = 1"
 FORGET_EDGES = "DELETE FROM newer_edge WHERE n <= ?"

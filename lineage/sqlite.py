@@ -86,10 +86,13 @@ class SqliteGraph:
             size = _position(db).size
             if size != expected:
                 raise ConflictError(f"the index holds {size} events, not {expected}", hint="Read its position again.")
-            keys = _write_nodes(db, batch)
-            db.executemany(
-                sql.ADD_EDGE, ((keys[e.source], int(e.kind), keys[e.target], write_notes(e.notes)) for e in batch.edges)
-            )
+            noting = bool(_number(db.execute(sql.IS_NOTING)))
+            keys = _write_nodes(db, batch, noting=noting)
+            # In the order of the table, so that neighbours in it are written one after the other.
+            edges = sorted((keys[e.source], int(e.kind), keys[e.target], write_notes(e.notes)) for e in batch.edges)
+            db.executemany(sql.ADD_EDGE, edges)
+            if noting:
+                db.executemany(sql.NOTE_EDGE, (edge[:3] for edge in edges))
             db.executemany(sql.ADD_EVENT, batch.events)
             db.execute(sql.MOVE, (position.size, b"".join(position.frontier)))
 
@@ -429,7 +432,7 @@ class SqliteGraph:
 # ---------------------------------------------------------------------------- writing
 
 
-def _write_nodes(db: sqlite3.Connection, batch: Batch) -> dict[NodeId, int]:
+def _write_nodes(db: sqlite3.Connection, batch: Batch, *, noting: bool) -> dict[NodeId, int]:
     """Merge a batch's nodes into those that are there; return the keys of all nodes it names."""
     named = dict.fromkeys(node.id for node in batch.nodes)
     named.update(dict.fromkeys(end for edge in batch.edges for end in (edge.source, edge.target)))
@@ -438,6 +441,7 @@ def _write_nodes(db: sqlite3.Connection, batch: Batch) -> dict[NodeId, int]:
     fresh: dict[NodeId, Node] = {node: Node(node, NodeKind.UNSEEN) for node in named if node not in there}
     changed: list[tuple[Any, ...]] = []
     told: list[tuple[int, Node]] = []
+    moved: list[tuple[int]] = []
     for node in batch.nodes:
         row = there.get(node.id)
         if row is None:
@@ -448,10 +452,14 @@ def _write_nodes(db: sqlite3.Connection, batch: Batch) -> dict[NodeId, int]:
         if columns[0:3] != row[2:5] or columns[4] != row[5]:
             changed.append((*columns, row[0]))
             told.append((row[0], merged))
+            if columns[0:2] != row[2:4]:
+                moved.append((row[0],))
     last = _number(db.execute(sql.LAST_KEY))
     keys.update((node, key) for key, node in enumerate(fresh, last + 1))
     db.executemany(sql.ADD_NODE, ((keys[node.id], node.id, *_columns(node)) for node in fresh.values()))
     db.executemany(sql.CHANGE_NODE, changed)
+    if noting:
+        db.executemany(sql.NOTE_NODE, moved)
     db.executemany(sql.FORGET_VALUES, ((key,) for key, _ in told))
     told += ((keys[node.id], node) for node in fresh.values())
     db.executemany(
