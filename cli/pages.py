@@ -33,7 +33,7 @@ def page_options(default: int) -> Callable[[Function], Function]:
 
 def place(token: str | None, question: Question) -> Cursor | None:
     """Read a page token; raises `InvalidInputError` for one of another question."""
-    return tokens.decode(token, question)
+    return tokens.decode(token, tokens.bind(question))
 
 
 def document(page: Page, question: Question) -> dict[str, Any]:
@@ -42,7 +42,7 @@ def document(page: Page, question: Question) -> dict[str, Any]:
         "type": "page",
         "items": [item.to_json() for item in page.items],
         "total": page.total,
-        "next": tokens.encode(page.next, question) if page.next else None,
+        "next": tokens.encode(page.next, tokens.bind(question)) if page.next else None,
     }
 
 
@@ -51,4 +51,4 @@ def say_more(page: Page, question: Question, one: str, many: str = "") -> None:
     if page.next is not None:
         shown = number(len(page.items), one, many)
         total = f" of {page.total:,} in all" if page.total is not None else ""
-        output.say(f"… {shown}{total}; for the next: --after {tokens.encode(page.next, question)}")
+        output.say(f"… {shown}{total}; for the next: --after {tokens.encode(page.next, tokens.bind(question))}")

@@ -98,7 +98,7 @@ def records(graph: Graph, nodes: Iterable[Node]) -> dict[NodeId, Found]:
         elif node.kind == NodeKind.RUN:
             answer[node.id] = run(node)
         elif node.kind == NodeKind.EXPERIMENT:
-            answer[node.id] = Experiment(node.id, node.name or "")
+            answer[node.id] = Experiment(node.id, node.name or "", node.created)
         elif node.kind == NodeKind.CONTENT:
             contents.append(node)
         elif node.kind == NodeKind.EVALUATION:

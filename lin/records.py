@@ -139,10 +139,17 @@ class Run(Record):
 
 @dataclass(frozen=True, slots=True)
 class Experiment(Record):
-    """A named group of runs that owns models."""
+    """A named group of runs that owns models.
+
+    Attributes:
+        id: 32 bytes.
+        name: Its name.
+        began: When the first of its runs or artifacts was made, in microseconds since 1970; 0 where that was not asked.
+    """
 
     id: bytes
     name: str
+    began: int = field(default=0, compare=False)
 
     @property
     def label(self) -> str:

@@ -23,20 +23,38 @@ _PLACE = 8 + 32
 _BOUND = 6
 
 
-def encode(cursor: Cursor, question: Mapping[str, Any]) -> str:
-    """Write a token for the place at which a page of the answer to this question ended.
+def bind(question: Mapping[str, Any]) -> bytes:
+    """Return what binds tokens to a question.
 
     Args:
-        cursor: The place.
         question: All that decides what the answer is, but for how long a page is: names and values, as records have
-            them. Values that are None or False do not count, nor does their order.
+            them. Values that are None, False or empty do not count, nor does their order.
     """
+    meant = {name: value for name, value in question.items() if value is not None and value not in (False, (), [])}
+    text = json.dumps(to_json(meant), sort_keys=True, default=str)
+    return sha256(b"lin page\0" + text.encode()).digest()[:_BOUND]
+
+
+def encode(cursor: Cursor, bound: bytes) -> str:
+    """Write a token for the place at which a page ended of the answer to the question that `bind` bound."""
     place = cursor.created.to_bytes(8, "big", signed=True) + cursor.id
-    return base64.urlsafe_b64encode(place + _digest(question)).decode().rstrip("=")
+    return base64.urlsafe_b64encode(place + bound).decode().rstrip("=")
 
 
-def decode(token: str | None, question: Mapping[str, Any]) -> Cursor | None:
+def decode(
+    token: str | None,
+    bound: bytes,
+    *,
+    what: str = "page token",
+    hint: str = "Pass the one that the page before ended with.",
+) -> Cursor | None:
     """Read a token of the same question; None for None.
+
+    Args:
+        token: What `encode` wrote.
+        bound: What `bind` made of the question.
+        what: The word for a token in messages.
+        hint: The way out for what is no token.
 
     Raises:
         InvalidInputError: It is no token, or one of another question.
@@ -47,20 +65,11 @@ def decode(token: str | None, question: Mapping[str, Any]) -> Cursor | None:
         raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
         raw = b""
-    canonical = base64.urlsafe_b64encode(raw).decode().rstrip("=")
-    if len(raw) != _PLACE + _BOUND or canonical != token:
+    if len(raw) != _PLACE + _BOUND or base64.urlsafe_b64encode(raw).decode().rstrip("=") != token:
+        raise InvalidInputError(f"not a {what}: {token!r:.80}", hint=hint)
+    if raw[_PLACE:] != bound:
         raise InvalidInputError(
-            f"not a page token: {token[:80]!r}", hint="Pass the one that the page before ended with, or none."
-        )
-    if raw[_PLACE:] != _digest(question):
-        raise InvalidInputError(
-            f"the page token {token[:12]!r}… belongs to another question",
+            f"the {what} {token[:12]!r}… belongs to another question",
             hint="Keep everything else as it was when you got it, or begin without one.",
         )
     return Cursor(int.from_bytes(raw[:8], "big", signed=True), raw[8:_PLACE])
-
-
-def _digest(question: Mapping[str, Any]) -> bytes:
-    meant = {name: value for name, value in question.items() if value is not None and value is not False}
-    text = json.dumps(to_json(meant), sort_keys=True, default=str)
-    return sha256(b"lin page\0" + text.encode()).digest()[:_BOUND]

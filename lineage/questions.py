@@ -143,7 +143,7 @@ def impact(graph: Graph, start: Collection[NodeId], *, limit: int | None = None)
     counts = graph.closure_kinds(start, Direction.DOWN, STANDING)
 
     def first(kind: NodeKind, limit: int | None) -> tuple[Node, ...]:
-        if not counts.get(kind):
+        if not counts.get(kind) or limit == 0:
             return ()
         return tuple(graph.closure(start, Direction.DOWN, STANDING, nodes={kind}, limit=limit))
 
