@@ -91,8 +91,8 @@ class _Maker:
             lineage.datasets.append(self._artifact(NodeKind.DATASET, f"dataset-{index}"))
             yield
         lineage.uses = [0] * number
-        # Zipf's law: the second is used half as often as the first, the third a third as often, …
-        weights = list(accumulate(1 / rank for rank in range(1, number + 1)))
+        # Like Zipf's law, and steeper: the first is used in a quarter of all trainings.
+        weights = list(accumulate(rank**-1.25 for rank in range(1, number + 1)))
         chain: list[int] = []
         while lineage.nodes - len(lineage.models) < lineage.size:
             run = self._node(NodeKind.RUN, f"train-{len(lineage.models)}")

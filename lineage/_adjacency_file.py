@@ -52,19 +52,30 @@ class Edges:
 
     def beyond(self, keys: Array, allowed: Array) -> Array:
         """Return the far ends of these nodes' edges of allowed kinds, with repeats."""
-        keys = keys[keys < len(self.start) - 1]
-        begin = self.start[keys]
-        number = self.start[keys + 1] - begin
+        at = self.places(keys)[0]
+        far: Array = self.far[at]
+        return far[allowed[self.kind[at]]]
+
+    def across(self, keys: Array, allowed: Array) -> tuple[Array, Array, Array]:
+        """Return these nodes' edges of allowed kinds: the place of the node among `keys`, the far end, the kind."""
+        at, number = self.places(keys)
+        kind = self.kind[at]
+        is_allowed = allowed[kind]
+        return np.repeat(np.arange(len(keys)), number)[is_allowed], self.far[at][is_allowed], kind[is_allowed]
+
+    def places(self, keys: Array) -> tuple[Array | slice, Array]:
+        """Return where the edges of these nodes lie, and how many each of them has."""
+        last = len(self.start) - 2
+        if len(keys) == 1 and keys[0] <= last:
+            begin, end = self.start[keys[0]], self.start[keys[0] + 1]
+            return slice(begin, end), np.array([end - begin])
+        within = np.minimum(keys, last)
+        begin = self.start[within]
+        number = self.start[within + 1] - begin
+        number[keys > last] = 0
         ends = np.cumsum(number)
-        if not len(ends) or ends[-1] == 0:
-            return self.far[:0]
-        if len(keys) == 1:
-            some = slice(int(begin[0]), int(begin[0]) + int(ends[0]))
-            far: Array = self.far[some][allowed[self.kind[some]]]
-            return far
-        at = np.arange(ends[-1]) + np.repeat(begin - ends + number, number)
-        far = self.far[at][allowed[self.kind[at]]]
-        return far
+        total = int(ends[-1]) if len(ends) else 0
+        return np.arange(total) + np.repeat(begin - ends + number, number), number
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 WORTHWHILE = 20_000
 """Nodes from which on a snapshot is made."""
 NEWER = 20_000
-"""Edges and nodes that may be newer than the snapshot before another is made, or a share of all edges if that is more."""
+"""Edges and changes that may be newer than the snapshot before another is made."""
 SHARE = 20
+"""One in so many edges may be newer, too, where that is more."""
 
 SUFFIX = "-adjacency"
 

@@ -24,6 +24,8 @@ _BUDGET = 20_000
 """Edges looked at one by one in search of a page; beyond, computing the whole closure is faster."""
 
 
+_NOTHING = np.empty(0, np.int32)
+
 IdOf = Callable[[int], NodeId]
 """Return the id of the node with this key."""
 
@@ -70,6 +72,22 @@ class Adjacency:
             min(moments, default=None),
         )
 
+    @property
+    def length(self) -> int:
+        """One more than the highest key."""
+        return len(self.is_fresh)
+
+    def across(self, keys: Array, direction: Direction, kinds: Collection[EdgeKind]) -> tuple[Array, Array, Array]:
+        """Return the edges of these kinds: the place of the near end among `keys`, the far end, and the kind."""
+        allowed = allow(kinds)
+        both = [edges.down if direction is Direction.DOWN else edges.up for edges in (self.snapshot, self)]
+        parts = [edges.across(keys, allowed) for edges in both if len(edges.far)]
+        if len(parts) == 1:
+            return parts[0]
+        # An edge that was said again since is in both.
+        place, far, kind = (np.concatenate([part[at] for part in parts] or [_NOTHING]) for at in range(3))
+        return place, far, kind
+
     def levels(
         self, start: Iterable[int], direction: Direction, kinds: Collection[EdgeKind], *, closed: bool
     ) -> Iterator[Array]:
@@ -106,7 +124,7 @@ class Adjacency:
         self, start: Iterable[int], direction: Direction, kinds: Collection[EdgeKind], depth: int | None = None
     ) -> Array:
         """Return the keys of all that can be reached, in no order; a start only if a way leads back to it."""
-        found: list[Array] = [np.empty(0, np.int32)]
+        found: list[Array] = [_NOTHING]
         if depth is None or depth > 0:
             for level in self.levels(start, direction, kinds, closed=False):
                 found.append(level)
@@ -157,9 +175,12 @@ class Adjacency:
             ranks = ranks[ranks >= self._rank_after(wanted.after, id_of)]
         if wanted.limit is not None and wanted.limit < len(ranks):
             ranks = np.partition(ranks, wanted.limit)[: wanted.limit]
-        return self.snapshot.ranked[ranks].tolist() + newer
+        settled: list[int] = self.snapshot.ranked[ranks].tolist()
+        return settled + newer
 
-    def first(self, start: Iterable[int], kinds: Collection[EdgeKind], wanted: Wanted, id_of: IdOf) -> list[int] | None:
+    def first(  # noqa: C901 - one loop, whose steps share all of its state
+        self, start: Iterable[int], kinds: Collection[EdgeKind], wanted: Wanted, id_of: IdOf
+    ) -> list[int] | None:
         """Return the keys of the first nodes downstream that are wanted, in order, without finding all there are.
 
         The search goes on where the earliest node may still be found: each node knows a rank that nothing

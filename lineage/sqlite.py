@@ -10,6 +10,7 @@ import json
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -42,12 +43,16 @@ from .union import canonical, combine, merge, version_of
 from .wanted import Wanted
 
 if TYPE_CHECKING:
+    from ._adjacency_file import Array
     from .adjacency import Adjacency
 
 T = TypeVar("T")
 
 SMALL_CLOSURE = 5_000
 """Nodes up to which one recursive statement is faster than a search level by level."""
+
+FEW_MODELS = 50
+"""Models up to which leaks are looked for one by one."""
 
 _CHUNK = 500
 """Ids bound in one statement."""
@@ -219,28 +224,16 @@ class SqliteGraph:
     ) -> Sequence[Node]:
         """Return everything that can be reached; see `Graph.closure`."""
         wanted = Wanted(frozenset(nodes), since, until, after, limit)
-        created, moments = _created(since, until)
-        statement = sql.find(
-            sql.BY_KEY + created, set(nodes) or set(NodeKind), after=after is not None, newest_first=False
-        )
-        cursor = (after.created, after.id) if after is not None else ()
 
         def few(db: sqlite3.Connection, reached: Collection[int]) -> list[Any]:
-            # One array however long: the order is over all of them.
-            some = json.dumps(list(reached))
-            return db.execute(statement, (some, *moments, *cursor, -1 if limit is None else limit)).fetchall()
+            return _rows(db, reached, wanted)
 
         def many(db: sqlite3.Connection, adjacency: Adjacency, keys: Collection[int]) -> list[Any]:
-            def id_of(key: int) -> NodeId:
-                node: bytes = db.execute(sql.ID_OF, (key,)).fetchone()[0]
-                return node
-
-            page: Collection[int] | None = None
             if direction is Direction.DOWN and depth is None:
-                page = adjacency.first(keys, kinds, wanted, id_of)
-            if page is None:
-                page = adjacency.page(adjacency.reach(keys, direction, kinds, depth), wanted, id_of)
-            return few(db, page)
+                first = adjacency.first(keys, kinds, wanted, partial(_id_of, db))
+                if first is not None:
+                    return _rows(db, first, wanted)
+            return _page(db, adjacency, adjacency.reach(keys, direction, kinds, depth), wanted)
 
         return [self._node(row) for row in self._search(start, direction, kinds, depth, few, many)]
 
@@ -288,7 +281,7 @@ class SqliteGraph:
 
         return self._search(start, direction, kinds, None, few, many)
 
-    def _search(
+    def _search(  # noqa: PLR0917 - as `closure` names them, and two ways to answer
         self,
         start: Collection[NodeId],
         direction: Direction,
@@ -340,6 +333,20 @@ class SqliteGraph:
         limit: int | None = None,
     ) -> Sequence[Node]:
         """Return the evaluations on content that their model was made from; see `Graph.leaks`."""
+        for may_make in (True, False) if models is None or len(models) > FEW_MODELS else ():
+            with self._file.reading() as db:
+                adjacency = self._snapshot.opened(db) or self._snapshot.open(db)
+                due = may_make and self._snapshot.is_due(db)
+                if adjacency is not None and not due:
+                    from ._leak_search import leaking as find  # noqa: PLC0415 - it needs NumPy
+
+                    found = find(adjacency, learning, None if models is None else _keys(db, models).values())
+                    if found is not None:
+                        wanted = Wanted(after=after, limit=limit)
+                        return [self._node(row) for row in _page(db, adjacency, found, wanted)]
+                if not due:
+                    break
+            self._snapshot.make()
         return leaking.leaks(self, learning, models=models, after=after, limit=limit)
 
     def subgraph(
@@ -372,7 +379,7 @@ class SqliteGraph:
             self._snapshot.make()
         raise AssertionError  # pragma: no cover - the second round returns
 
-    def _subgraph(
+    def _subgraph(  # noqa: PLR0917 - as `subgraph` names them, and what was found
         self,
         db: sqlite3.Connection,
         levels: Sequence[Collection[int]],
@@ -520,6 +527,28 @@ def _step(
         return set()
     statement = sql.step(direction, set(kinds))
     return {row[0] for some in _arrays(level) for row in db.execute(statement, some)}
+
+
+def _rows(db: sqlite3.Connection, keys: Iterable[int], wanted: Wanted) -> list[Any]:
+    """Read those of some nodes that are wanted, in order."""
+    created, moments = _created(wanted.since, wanted.until)
+    after, limit = wanted.after, wanted.limit
+    statement = sql.find(
+        sql.BY_KEY + created, wanted.nodes or set(NodeKind), after=after is not None, newest_first=False
+    )
+    cursor = (after.created, after.id) if after is not None else ()
+    # One array however long: the order is over all of them.
+    some = json.dumps(list(keys))
+    return db.execute(statement, (some, *moments, *cursor, -1 if limit is None else limit)).fetchall()
+
+
+def _page(db: sqlite3.Connection, adjacency: Adjacency, keys: Array, wanted: Wanted) -> list[Any]:
+    return _rows(db, adjacency.page(keys, wanted, partial(_id_of, db)), wanted)
+
+
+def _id_of(db: sqlite3.Connection, key: int) -> NodeId:
+    node: bytes = db.execute(sql.ID_OF, (key,)).fetchone()[0]
+    return node
 
 
 def _created(since: int | None, until: int | None) -> tuple[str, tuple[int, ...]]:

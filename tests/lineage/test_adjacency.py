@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lin.lineage import _adjacency_file, _sqlite_adjacency, adjacency, sqlite
+from lin.lineage import _adjacency_file, _leak_search, _sqlite_adjacency, adjacency, leaking, sqlite
 from lin.lineage.graph import PROVENANCE, Cursor, Direction, EdgeKind, NodeKind
 from lin.lineage.memory import MemoryGraph
 from lin.lineage.sqlite import SqliteGraph
@@ -104,6 +104,62 @@ def test_what_came_since_counts(  # noqa: PLR0917 - Hypothesis gives them by nam
         assert graph.subgraph(starts, direction, kinds, **options) == memory.subgraph(
             starts, direction, kinds, **options
         )
+
+
+LEAK_KINDS = st.sampled_from(
+    [TRAIN, GENERATED, EdgeKind.EVALUATED, EdgeKind.EVALUATED_ON, EdgeKind.HAS_CONTENT, EdgeKind.HAS_CONTENT]
+)
+LEAK_NODES = st.sampled_from([NodeKind.DATASET, NodeKind.MODEL, NodeKind.EVALUATION, NodeKind.CONTENT, NodeKind.RUN])
+LEAK_PART = st.lists(
+    st.builds(lambda n, kind, created: node(n, kind, created=created), NUMBERS, LEAK_NODES, st.integers(0, 3))
+    | st.builds(link, NUMBERS, NUMBERS, LEAK_KINDS),
+    max_size=60,
+)
+
+
+@given(
+    parts=st.lists(LEAK_PART, min_size=1, max_size=3),
+    models=st.none() | st.lists(NUMBERS, max_size=4),
+    limit=st.none() | st.integers(1, 3),
+    levels=st.sampled_from([1, 3, 256]),
+)
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_leaks_over_arrays(  # noqa: PLR0917 - Hypothesis gives them by name
+    graph, monkeypatch, parts, models, limit, levels
+):
+    """Whatever leaks by the plain search leaks by that over arrays, with circles or without."""
+    monkeypatch.setattr(sqlite, "FEW_MODELS", -1)
+    monkeypatch.setattr(_leak_search, "_MANY_LEVELS", levels)
+    memory = MemoryGraph()
+    graph.clear()
+    for number, part in enumerate(parts):
+        put(graph, *part)
+        put(memory, *part)
+        if number < 2:
+            assert graph.make_snapshot()
+        some = None if models is None else [ident(n) for n in models]
+        assert graph.leaks(WAYS, models=some, limit=limit) == memory.leaks(WAYS, models=some, limit=limit)
+
+
+def test_leaks_of_a_planted_history(graph, monkeypatch):
+    """The search over arrays finds the leaks through a chain of derived data, and only those."""
+    put(
+        graph,
+        *(node(f"d{n}", NodeKind.DATASET) for n in range(3)),
+        *(link(f"c{n}", f"d{n}", EdgeKind.HAS_CONTENT) for n in range(3)),
+        link("d0", "r0"),
+        link("r0", "d1", GENERATED),
+        link("d1", "r1"),
+        link("r1", "m", GENERATED),
+        node("m", NodeKind.MODEL),
+        *(node(f"e{n}", NodeKind.EVALUATION, created=n) for n in range(3)),
+        *(link("m", f"e{n}", EdgeKind.EVALUATED) for n in range(3)),
+        *(link(f"d{n}", f"e{n}", EdgeKind.EVALUATED_ON) for n in range(3)),
+    )
+    monkeypatch.setattr(leaking, "leaks", None)  # so that this is not who answers
+    assert ids(graph.leaks(WAYS)) == [ident("e0"), ident("e1")]
+    assert ids(graph.leaks(WAYS, limit=1)) == [ident("e0")]
+    assert ids(graph.leaks({TRAIN})) == []
 
 
 def fill(graph, uses=30):
