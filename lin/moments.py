@@ -9,7 +9,7 @@ from lin.errors import InvalidInputError
 from lin.lineage.events import format_time
 from lin.lineage.moment import Moment
 
-_NUMBER = re.compile(r"[0-9]{1,15}")
+_NUMBER = re.compile(r"[0-9]{1,4000}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
