@@ -36,7 +36,7 @@ def test_queries_run(own_world, make_asker):
     """Every query of the page is answered without an error, and with something."""
     ask = make_asker(own_world.repository)
     queries = blocks("graphql")
-    assert len(queries) == 10
+    assert len(queries) == 16
     for query in queries:
         variables = {"digest": str(own_world.datasets["train"].digest)} if "$digest" in query else {}
         for name, answer in ask(query, **variables).items():
