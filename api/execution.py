@@ -23,7 +23,7 @@ from lin.repository import Repository
 
 from .failures import INVALID_QUERY, Report, describe, failure, internal
 from .schema import schema
-from .schema.context import Context, too_slow
+from .schema.context import Context, ExhaustedError, too_slow
 
 SECONDS = 10.0
 THREADS = 4
@@ -120,6 +120,9 @@ class Engine:
                     operation_name=request.operation,
                 )
             )
+        except ExhaustedError as exhausted:
+            self._drop_tasks()
+            return {"data": None, "errors": [describe(exhausted.error, self._report)]}
         except CannotGetOperationTypeError as error:
             return failure(error.as_http_error_reason(), INVALID_QUERY, "Name one of the document's operations.")
         except MissingQueryError:
@@ -136,6 +139,17 @@ class Engine:
         self._pool.shutdown(wait=True, cancel_futures=True)
         while self._loops:
             self._loops.pop().close()
+
+    def _drop_tasks(self) -> None:
+        loop = self._loop()
+        tasks = asyncio.all_tasks(loop)
+
+        async def drop() -> None:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+        loop.run_until_complete(drop())
 
     def _loop(self) -> asyncio.AbstractEventLoop:
         if not hasattr(self._own, "loop"):

@@ -43,7 +43,9 @@ class ColumnContext(StrawberryGraphQLCoreExecutionContext):
     def complete_list_value(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, return_type: GraphQLList[Any], field_details_list: Any, info: Any, path: Any, result: Any, *rest: Any
     ) -> Any:
-        """Complete a list by columns if it can be done, else as graphql-core does."""
+        """Complete a list by columns if it can be done, else as graphql-core does; count its items first."""
+        if type(result) is list:
+            info.context.spend(len(result))
         item = return_type.of_type.of_type if isinstance(return_type.of_type, GraphQLNonNull) else None
         if (
             isinstance(item, GraphQLObjectType)

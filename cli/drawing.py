@@ -91,7 +91,7 @@ def tree(trace: Trace, paint: Paint = lambda text, _: text) -> Iterator[str]:
 
 def remarks(trace: Trace) -> Iterator[str]:
     """Say what a trace leaves out."""
-    if trace.truncated == "NODES":
+    if trace.truncated == "nodes":
         yield f"… cut: {len(trace.nodes)} of {trace.total} nodes are shown, the nearest first"
     elif trace.truncated:
         deepest = max(trace.distance.values(), default=0)

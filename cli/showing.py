@@ -124,7 +124,7 @@ def _artifact(found: Artifact, more: Mapping[str, Any]) -> None:
         if edge.source == found.id and isinstance(user := nodes.get(edge.target), Run)
     ]
     _list("used as", uses)
-    if down.truncated == "NODES":
+    if down.truncated == "nodes":
         output.say("  … and by more runs")
     _list(
         "evaluations",

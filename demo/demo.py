@@ -170,21 +170,26 @@ def main() -> None:
     print(f"\n{styled('Done', '1')} in {time.monotonic() - began:.0f} s. {NEXT}")
 
 
-NEXT = f"""The repository is yours to play with; in this folder:
+NEXT = f"""The repository is yours to play with. In this shell:
 
-  export LIN_REPO={shlex.quote(os.path.relpath(WORK / "repository"))} \\
-    LIN_CONFIG={shlex.quote(os.path.relpath(WORK / "config"))} LIN_CACHE={shlex.quote(os.path.relpath(WORK / "cache"))}
-  alias lin={shlex.quote(os.path.relpath(PYTHON_FOLDER / "lin"))}
+  cd {shlex.quote(str(HERE))}
+  export PATH={shlex.quote(str(PYTHON_FOLDER))}:"$PATH" LIN_REPO="$PWD/work/repository" \\
+    LIN_CONFIG="$PWD/work/config" LIN_CACHE="$PWD/work/cache"
 
   lin impact flights.csv           what would have to be looked at again if this data were wrong?
   lin show trees                   everything about the newest version of a model
   lin tag trees prod               give it a name that moves: trees@prod
-  lin models --trained-on flights.csv --transitive
+  lin models --trained-on work/flights.csv --transitive
   lin log                          every signed statement behind all this
   lin verify                       check every byte and every signature
   lin serve                        then open http://127.0.0.1:8000 and ask GraphQL yourself
 
-Change demo/train.py, train again, and look at `lin trace trees`: your uncommitted change is part of the answer.
+Change train.py and train again; your uncommitted change is part of the answer:
+
+  lin run --experiment delays --input train=work/train.csv --output model:trees=work/trees.joblib \\
+    -- python train.py work/train.csv work/trees.joblib --kind trees
+  lin trace trees
+
 README.md has the five-minute tour."""
 
 

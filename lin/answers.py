@@ -14,6 +14,7 @@ from lin.lineage.words import RunStatus
 
 from . import reading
 from .edges import trace_edge
+from .given import one_more
 from .reading import Found
 from .records import (
     Artifact,
@@ -51,6 +52,7 @@ def runs(
     limit: int | None,
 ) -> Page:
     """Return runs in the order they started, as a page of `Run`."""
+    wished = one_more(limit)
     if experiment is None:
         nodes: Iterable[Node] = _all_runs(graph, newest_first=newest_first, after=after)
     else:
@@ -63,7 +65,7 @@ def runs(
         and reading.is_known(node)
         and (not statuses or reading.run(node).status in statuses)
     )
-    found = list(wanted if limit is None else islice(wanted, limit + 1))
+    found = list(islice(wanted, wished))
     return reading.page(found, [reading.run(node) for node in found], limit)
 
 
@@ -105,7 +107,7 @@ def search(
         where=conditions,
         newest_first=newest_first,
         after=after,
-        limit=None if limit is None else limit + 1,
+        limit=one_more(limit),
     )
     return _page_of(graph, nodes, limit)
 
@@ -127,7 +129,7 @@ def closure(
     wanted = [_kind(kind, _REACHED, "that lineage leads to") for kind in kinds] or list(_LINEAGE.values())
     along = questions.STANDING if NodeKind.EVALUATION in wanted and direction is Direction.DOWN else PROVENANCE
     within: dict[str, Any] = {"nodes": wanted, "depth": depth, "since": since, "until": until}
-    nodes = graph.closure(start, direction, along, after=after, limit=None if limit is None else limit + 1, **within)
+    nodes = graph.closure(start, direction, along, after=after, limit=one_more(limit), **within)
     whole = after is None and (limit is None or len(nodes) <= limit)
     total = len(nodes) if whole else graph.closure_size(start, direction, along, **within)
     return _page_of(graph, nodes, limit, total)
@@ -171,7 +173,7 @@ def _way_ends(found: Found) -> Sequence[NodeId]:
 
 def leaks(graph: Graph, models: Collection[NodeId] | None, *, after: Cursor | None, limit: int | None) -> Page:
     """Return evaluations of models on what they learned from, as a page of `Leak`."""
-    found = questions.leaks(graph, models, after=after, limit=None if limit is None else limit + 1)
+    found = questions.leaks(graph, models, after=after, limit=one_more(limit))
     nodes = [leak.evaluation for leak in found]
     shown = found if limit is None else found[:limit]
     known = {item.id.value: item for item in reading.evaluations(graph, [leak.evaluation for leak in shown])}
@@ -244,9 +246,7 @@ def models_trained_on(
     graph: Graph, contents: Collection[NodeId], *, transitive: bool, after: Cursor | None, limit: int | None
 ) -> Page:
     """Return the models trained on content, oldest first, as a page of `TrainedModel`."""
-    found = questions.models_trained_on(
-        graph, contents, transitive=transitive, after=after, limit=None if limit is None else limit + 1
-    )
+    found = questions.models_trained_on(graph, contents, transitive=transitive, after=after, limit=one_more(limit))
     items = [TrainedModel(reading.artifact(trained.model), trained.direct, trained.roles) for trained in found]
     total = questions.count_models_trained_on(graph, contents, transitive=transitive)
     return reading.page([trained.model for trained in found], items, limit, total)

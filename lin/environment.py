@@ -26,12 +26,11 @@ _PYTHON = re.compile(r"python(3(\.\d+)?)?(\.exe)?")
 def describe(command: Sequence[str] = ()) -> Mapping[str, Any]:
     """Return the environment that a command runs in, as a JSON object; of this very process without one.
 
-    The packages are those of the command's own interpreter if it is a Python, else of the `python` that the command
-    would find.
+    The packages are those of the command's own interpreter if it is a Python or a script for one, else of the
+    `python3` that the command would find.
     """
     if command:
-        python = command[0] if _PYTHON.fullmatch(Path(command[0]).name) else "python3"
-        found = _ask(shutil.which(python))
+        found = _ask(_interpreter(command[0]) or shutil.which("python3"))
     else:
         found = (platform.python_implementation(), platform.python_version(), sys.path)
     document: dict[str, Any] = {
@@ -61,6 +60,22 @@ def packages(path: Sequence[str]) -> Mapping[str, str]:
             if match:
                 found.setdefault(re.sub(r"[-_.]+", "-", match["name"]).lower(), match["version"])
     return dict(sorted(found.items()))
+
+
+def _interpreter(program: str) -> str | None:
+    """Return the Python that a program is, or is a script for, as the commands are that pip installs."""
+    where = shutil.which(program)
+    if where is None or _PYTHON.fullmatch(Path(program).name):
+        return where
+    try:
+        with Path(where).open("rb") as file:
+            first = os.fsdecode(file.readline(1024))
+    except OSError:
+        return None
+    words = first.removeprefix("#!").split() if first.startswith("#!") else []
+    if words and Path(words[0]).name == "env":
+        words = [word for word in words[1:] if not word.startswith("-")]
+    return shutil.which(words[0]) if words and _PYTHON.fullmatch(Path(words[0]).name) else None
 
 
 def _ask(python: str | None) -> tuple[str, str, Sequence[str]] | None:

@@ -75,8 +75,12 @@ def given_path(path: str | Path, what: str) -> Path:
 
 
 def file_name(path: Path) -> str:
-    """Return the name of what lies at a path: its last part as it is written, or the current folder's."""
-    return Path(os.path.abspath(path)).name  # noqa: PTH100 - a link is called as itself, not as what it points to
+    """Return the name of what lies at a path: its last part as it is written, or the current folder's.
+
+    The user's home is called `home`: names cannot be erased, and its own is the user's.
+    """
+    absolute = Path(os.path.abspath(path))  # noqa: PTH100 - a link is called as itself, not as what it points to
+    return "home" if absolute == Path("~").expanduser() else absolute.name
 
 
 def relative_to(path: Path, folder: Path) -> str:
@@ -85,6 +89,19 @@ def relative_to(path: Path, folder: Path) -> str:
     if not absolute.is_relative_to(folder):
         # The folder can have been reached through a link.
         absolute = Path(os.path.realpath(absolute.parent)) / absolute.name
-    text = readable(absolute.relative_to(folder).as_posix() if absolute.is_relative_to(folder) else absolute.name)
+    text = readable(absolute.relative_to(folder).as_posix() if absolute.is_relative_to(folder) else file_name(absolute))
     raw = (text or ".").encode()
     return raw.decode() if len(raw) <= MAX_PATH else "…" + raw[-(MAX_PATH - 3) :].decode(errors="ignore")
+
+
+def one_more(limit: int | None) -> int | None:
+    """Return how many items to ask for so that a page of at most `limit` knows whether it is the last.
+
+    Raises:
+        InvalidInputError: It is less than 1.
+    """
+    if limit is None:
+        return None
+    if limit < 1:
+        raise InvalidInputError(f"a page cannot have {limit} items", hint="Ask for at least 1.")
+    return limit + 1

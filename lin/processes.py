@@ -35,6 +35,8 @@ _POLL = 0.05
 """Seconds between looks at whether the command has ended, for one that left its output open to a daemon."""
 _CAPACITY = 1 << 20
 """Bytes: the most that a pipe or pseudo-terminal can still hold of what a command printed when it has ended."""
+_TYPED = (signal.SIGINT, signal.SIGQUIT)
+"""What a terminal sends to all of its foreground group when Ctrl-C or Ctrl-\\ is typed."""
 _INTERRUPTING = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGKILL, signal.SIGHUP, signal.SIGQUIT})
 
 
@@ -236,7 +238,7 @@ def _signals() -> Iterator[Callable[[subprocess.Popen[bytes]], None]]:
 
     def hand_on(number: int, frame: FrameType | None) -> None:
         del frame
-        if number == signal.SIGINT and _in_foreground():
+        if number in _TYPED and _in_foreground():
             return
         if process:
             with suppress(ProcessLookupError):
@@ -251,7 +253,7 @@ def _signals() -> Iterator[Callable[[subprocess.Popen[bytes]], None]]:
 
     previous = {}
     try:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in (*_TYPED, signal.SIGTERM, signal.SIGHUP):
             if signal.getsignal(number) not in {signal.SIG_IGN, None}:
                 previous[number] = signal.signal(number, hand_on)
     except ValueError:

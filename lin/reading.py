@@ -199,7 +199,7 @@ def after(nodes: Sequence[Node], limit: int | None) -> Cursor | None:
     """Return where the next page starts of a list that was asked for with one item more than `limit`."""
     if limit is None or len(nodes) <= limit:
         return None
-    last = nodes[limit - 1] if limit else nodes[0]
+    last = nodes[limit - 1]
     return Cursor(last.created, last.id)
 
 

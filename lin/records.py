@@ -291,7 +291,7 @@ class Trace(Record):
         edges: Each once, between `nodes`.
         distance: Hops from the nearest root, by id.
         total: How many nodes there are within the depth.
-        truncated: `DEPTH` or `NODES` if something was left out, else None.
+        truncated: `depth` or `nodes` if something was left out by that bound, else None.
         unseen: Ids that edges name but whose events are not in this repository.
     """
 

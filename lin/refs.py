@@ -25,7 +25,7 @@ from lin.lineage.graph import ARTIFACT_KINDS, Graph, Node, NodeKind, named_id
 
 from . import moments, reading
 from .given import readable
-from .records import Artifact, Content, to_json
+from .records import Artifact, Content
 
 if TYPE_CHECKING:
     from .reading import Found
@@ -153,7 +153,7 @@ def _versioned(graph: Graph, ref: str, name: str, suffix: str) -> Artifact:
             candidates=tuple(a.label for a in targets),
             hint=f"Settle it with: lin tag {name}@vN {suffix}",
         )
-    return targets[0]
+    return standing[0].artifacts[0]
 
 
 def _newest(ref: str, artifacts: Sequence[Artifact]) -> Artifact:
@@ -196,17 +196,10 @@ def _one(graph: Graph, ref: str, nodes: Sequence[Node]) -> Found:
     if len(found) > 1:
         raise AmbiguousRefError(
             f"{ref!r} is the start of {len(found)} ids",
-            candidates=_candidates(found),
+            candidates=tuple(item.label for item in found),
             hint="Give more digits.",
         )
     return found[0]
-
-
-def _candidates(found: Sequence[Found]) -> tuple[str, ...]:
-    labels = [item.label for item in found]
-    if len(set(labels)) == len(labels):
-        return tuple(labels)
-    return tuple(item.label if isinstance(item, Content) else to_json(item)["id"] for item in found)
 
 
 def _suggestion(graph: Graph, ref: str) -> str:

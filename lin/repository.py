@@ -39,12 +39,13 @@ from lin.store.blobs import BlobStore
 from lin.store.digest import Digest
 from lin.store.folder import Stored, digest_path, find_entry, get_path, put_path, read_tree, walk_tree
 from lin.store.place import Place
+from lin.store.scan import Ignore
 from lin.store.statcache import StatCache
 from lin.store.tree import MAX_NAME
 
 from . import answers, checking, config, moments, reading, refs
 from ._opening import Opened, create, open_existing
-from .given import file_name, given_path, readable, scalars
+from .given import file_name, given_path, one_more, readable, scalars
 from .progress import Progress, silent
 from .reading import Found
 from .records import (
@@ -72,6 +73,8 @@ if TYPE_CHECKING:
     from .differing import Diff
 
 T = TypeVar("T")
+
+_SALT = "salt"
 
 __all__ = ["Found", "Progress", "Repository"]
 
@@ -163,8 +166,26 @@ class Repository:
     # ------------------------------------------------------------------ content
 
     def store_path(self, path: str | Path, *, progress: Progress | None = None) -> Stored:
-        """Store a file or folder without recording it as anything."""
-        return put_path(self.store, given_path(path, "what to put"), progress=progress, cache=self.seen)
+        """Store a file or folder without recording it as anything.
+
+        What lin itself keeps within a folder, this repository and keys among it, is no part of the folder.
+        """
+        where = given_path(path, "what to put")
+        return put_path(self.store, where, progress=progress, ignore=self._not_own(where), cache=self.seen)
+
+    @property
+    def own_folders(self) -> Sequence[Path]:
+        """Where lin itself keeps keys, indexes and this repository's files on this machine."""
+        files = () if config.is_url(self.url) else (Path(self.url),)
+        return (config.config_folder(), config.cache_folder(), *files)
+
+    def _not_own(self, folder: Path) -> Ignore | None:
+        real = os.path.realpath(folder)
+        own = [os.path.realpath(each) for each in self.own_folders]
+        if real in own:
+            raise InvalidInputError(f"{folder} is lin's own and cannot be put", hint="Copy it with other means.")
+        inside = {os.path.relpath(each, real).replace(os.sep, "/") for each in own if Path(each).is_relative_to(real)}
+        return (lambda name, is_folder: is_folder and name in inside) if inside else None
 
     def put(
         self,
@@ -299,7 +320,8 @@ class Repository:
 
     def digest_of(self, path: str | Path) -> Digest:
         """Return the digest of a file or folder on disk without storing it."""
-        return digest_path(Path(path), cache=self.seen).digest
+        where = Path(path)
+        return digest_path(where, ignore=self._not_own(where), cache=self.seen).digest
 
     def checkout(self, artifact: Artifact) -> Path:
         """Return a verified copy of an artifact's content in this machine's cache; it must not be changed."""
@@ -408,7 +430,7 @@ class Repository:
             text=text,
             newest_first=newest_first,
             after=after,
-            limit=None if limit is None else limit + 1,
+            limit=one_more(limit),
         )
         return reading.page(nodes, [reading.artifact(node) for node in nodes], limit)
 
@@ -485,11 +507,12 @@ class Repository:
             document = None
         if not isinstance(document, dict):
             raise CorruptContentError(f"the blob {digest} holds no detail: it is not a JSON object")
+        document.pop(_SALT, None)  # it is there for the digest, and says nothing
         return document
 
     def put_detail(self, detail: Mapping[str, Any]) -> Digest:
         """Store what may be personal as an erasable blob, salted so that its digest gives nothing away."""
-        return self.store.put_bytes(rfc8785.dumps({**detail, "salt": secrets.token_hex(16)}))
+        return self.store.put_bytes(rfc8785.dumps({**detail, _SALT: secrets.token_hex(16)}))
 
     def search(
         self,

@@ -24,7 +24,7 @@ from .records import Artifact, PutResult, Trace
 from .repository import Repository
 
 _lock = threading.Lock()
-_opened: dict[tuple[int, str, str, Path], Repository] = {}
+_opened: dict[tuple[int, str, Path], Repository] = {}
 
 
 def open_repository(location: str | Path | None = None) -> Repository:
@@ -36,8 +36,8 @@ def open_repository(location: str | Path | None = None) -> Repository:
     """
     with _lock:
         repository = Repository.open(location)
-        # Another process has its own connections; another id is another repository in the same place.
-        key = (os.getpid(), repository.url, repository.id, repository.cache)
+        # Another process has its own connections; a repository made anew in the same place has another cache.
+        key = (os.getpid(), repository.url, repository.cache)
         known = _opened.setdefault(key, repository)
         if known is not repository:
             repository.close()

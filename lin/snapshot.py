@@ -21,7 +21,6 @@ from lin.store.folder import Stored, put_path
 from lin.store.scan import shown
 from lin.store.tree import check_link
 
-from . import config
 from .given import file_name
 from .repository import Repository
 
@@ -71,7 +70,7 @@ def take(
     with tempfile.TemporaryDirectory(prefix="lin-index-") as scratch:
         git = _Git.find(folder, Path(scratch), warnings)
         listing = git.listing() if git else _plain_listing(folder)
-    sieve = _Sieve(listing.root, [*without, *_own(repository)], is_data)
+    sieve = _Sieve(listing.root, [*without, *repository.own_folders], is_data)
     taken: list[str] = []
     left_out, dirty = 0, listing.dirty
     for name, tracked in listing.files:
@@ -99,18 +98,8 @@ def take(
     return Snapshot(stored, _project(listing.root), listing.commit, dirty, tuple(warnings))
 
 
-def _own(repository: Repository) -> Iterator[Path]:
-    """Yield the folders of lin itself, keys among them, which can lie within a project."""
-    yield config.config_folder()
-    yield config.cache_folder()
-    if not config.is_url(repository.url):
-        yield Path(repository.url)
-
-
 def _project(root: Path) -> str:
     """Return a name for a project that artifacts may carry, and that is not the user's own."""
-    if _real(root) == _real(Path("~").expanduser()):
-        return "home"
     name = "".join(letter if letter.isprintable() and letter not in "@{}:" else "_" for letter in file_name(root))
     return name.strip()[:150] or "project"
 
@@ -172,7 +161,7 @@ class _Git:
 
 def _git(folder: Path, *arguments: str, environment: dict[str, str] | None = None) -> bytes:
     done = subprocess.run(  # noqa: S603 - the arguments are this module's own
-        ["git", *arguments],  # noqa: S607 - the user's git, wherever it is
+        ["git", "-c", "core.fsmonitor=false", *arguments],  # noqa: S607 - the user's git, wherever it is
         cwd=folder,
         env={**(environment or os.environ), "LC_ALL": "C"},
         stdin=subprocess.DEVNULL,

@@ -115,14 +115,18 @@ class StatCache:
 
         self.path.parent.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(self.path, timeout=5.0, check_same_thread=False, isolation_level=None)
-        # It can be made again from the files, so it need not survive a power cut.
-        connection.execute("PRAGMA synchronous = OFF")
-        if connection.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
-            connection.execute("BEGIN IMMEDIATE")
-            connection.execute("DROP TABLE IF EXISTS file")
-            connection.execute(_SCHEMA)
-            connection.execute(f"PRAGMA user_version = {_VERSION}")
-            connection.execute("COMMIT")
+        try:
+            # It can be made again from the files, so it need not survive a power cut.
+            connection.execute("PRAGMA synchronous = OFF")
+            if connection.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
+                connection.execute("BEGIN IMMEDIATE")
+                connection.execute("DROP TABLE IF EXISTS file")
+                connection.execute(_SCHEMA)
+                connection.execute(f"PRAGMA user_version = {_VERSION}")
+                connection.execute("COMMIT")
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     def _give_up(self) -> None:

@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from threading import Barrier, Event
@@ -345,7 +345,7 @@ class PlaceSuite:
                 max_examples=self.examples,
                 stateful_step_count=20,
                 deadline=None,
-                suppress_health_check=list(HealthCheck),
+                suppress_health_check=list(HealthCheck),  # pyright: ignore[reportArgumentType] - an enum with a metaclass
             ),
         )
 
@@ -426,11 +426,3 @@ class _Against(RuleBasedStateMachine):
         for name, data in self.model.items():
             assert self.place.read(self._at(name)) == data
             assert self.place.size(self._at(name)) == len(data)
-
-
-def leftovers_of(place: Place) -> Iterator[str]:
-    """Yield the names of files under `tmp/` of a place in a folder: what a crash left there."""
-    from .local import LocalPlace  # noqa: PLC0415 - only for local places
-
-    if isinstance(place, LocalPlace):
-        yield from (info.name for info in place.leftovers(0))

@@ -22,21 +22,39 @@ from lin.repository import Found, Repository
 from lin.store.digest import Digest
 
 K = TypeVar("K")
+R = TypeVar("R")
 V = TypeVar("V")
 
 
+MAX_ITEMS = 200_000
+"""Items of all lists of one answer together."""
+
+
+class ExhaustedError(BaseException):
+    """Stop a request at once.
+
+    Not an `Exception`, since GraphQL would make a null of that and go on with all that is left.
+    """
+
+    def __init__(self, error: GraphQLError) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
 class Context:
-    """Hold what one request needs.
+    """Hold what one request needs, and what it has left.
 
     Args:
         repository: Answers everything.
-        seconds: How long the request may take; every call of the repository is preceded by a look at the clock.
+        seconds: How long the request may take.
     """
 
     def __init__(self, repository: Repository, seconds: float) -> None:
         self._repository = repository
         self._seconds = seconds
         self._deadline = time.monotonic() + seconds
+        self._items = MAX_ITEMS
+        self._presented: dict[tuple[Callable[[Any], Any], int], tuple[object, Any]] = {}
 
     @property
     def repository(self) -> Repository:
@@ -53,6 +71,38 @@ class Context:
             return
         with self.repository.as_of(moment) as past:
             yield past
+
+    def spend(self, items: int) -> None:
+        """Count items of a list that is about to be completed.
+
+        What is nested can multiply: a thousand artifacts with one content are a million artifacts two levels on.
+
+        Raises:
+            ExhaustedError: The answer has become too large, or has taken too long.
+        """
+        self._items -= items
+        if self._items < 0:
+            raise ExhaustedError(
+                GraphQLError(
+                    f"the answer is too large: more than {MAX_ITEMS:,} items",
+                    extensions={"code": "INVALID_QUERY", "hint": "Ask for fewer nested lists, or a smaller 'first'."},
+                )
+            )
+        if time.monotonic() > self._deadline:
+            raise ExhaustedError(too_slow(self._seconds))
+
+    def once(self, present: Callable[[R], V], record: R) -> V:
+        """Present a record, or return how it was presented before: many objects may lead to the same one."""
+        key = (present, id(record))
+        if key not in self._presented:
+            # With the record, which must live as long as its id stands for it.
+            self._presented[key] = (record, present(record))
+        presented: V = self._presented[key][1]
+        return presented
+
+    def all_once(self, present: Callable[[R], V], records: Sequence[R]) -> list[V]:
+        """Present a loader's records as `once` does."""
+        return [self.once(present, record) for record in records]
 
     # ------------------------------------------------------------------ loaders
 

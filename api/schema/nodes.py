@@ -76,7 +76,7 @@ class Artifact(Node):
     async def run(self, info: Info) -> Run | None:
         """Load the run."""
         found = await info.context.found.load(self.record.run.value) if self.record.run else None
-        return Run.of(found) if isinstance(found, records.Run) else None
+        return info.context.once(Run.of, found) if isinstance(found, records.Run) else None
 
     @resolved("The experiment it belongs to.")
     async def experiment(self, info: Info) -> Experiment | None:
@@ -87,22 +87,22 @@ class Artifact(Node):
     async def content(self, info: Info) -> Content | None:
         """Load the content."""
         found = await info.context.found.load(self.record.digest.value)
-        return Content.of(found) if isinstance(found, records.Content) else None
+        return info.context.once(Content.of, found) if isinstance(found, records.Content) else None
 
     @resolved("The aliases that stand for it now.")
     async def aliases(self, info: Info) -> list[Alias]:
         """Load the aliases."""
-        return [Alias.of(alias) for alias in await info.context.aliases.load(self.record.id.value)]
+        return info.context.all_once(Alias.of, await info.context.aliases.load(self.record.id.value))
 
     @resolved("What was measured of this model, oldest first.")
     async def evaluations(self, info: Info) -> list[Evaluation]:
         """Load the evaluations of a model."""
-        return [Evaluation.of(e) for e in await info.context.evaluations_of.load(self.record.id.value)]
+        return info.context.all_once(Evaluation.of, await info.context.evaluations_of.load(self.record.id.value))
 
     @resolved("What was measured on this dataset, oldest first.")
     async def evaluations_on(self, info: Info) -> list[Evaluation]:
         """Load the evaluations on a dataset."""
-        return [Evaluation.of(e) for e in await info.context.evaluations_on.load(self.record.id.value)]
+        return info.context.all_once(Evaluation.of, await info.context.evaluations_on.load(self.record.id.value))
 
 
 @strawberry.type(description="One execution: a command, or a block of Python.")
@@ -157,12 +157,12 @@ class Run(Node):
     @resolved("What it used.")
     async def used(self, info: Info) -> list[Use]:
         """Load the uses."""
-        return [Use.of(use) for use in await info.context.used.load(self.record.id.value)]
+        return info.context.all_once(Use.of, await info.context.used.load(self.record.id.value))
 
     @resolved("What it generated.")
     async def generated(self, info: Info) -> list[Artifact]:
         """Load the outputs."""
-        return [Artifact.of(a) for a in await info.context.generated.load(self.record.id.value)]
+        return info.context.all_once(Artifact.of, await info.context.generated.load(self.record.id.value))
 
     @resolved("Command line, folder, host and user; null where that was erased. Costs reading a file each.")
     async def detail(self, info: Info) -> JSON | None:
@@ -252,7 +252,7 @@ class Evaluation(Node):
     async def run(self, info: Info) -> Run | None:
         """Load the run."""
         found = await info.context.found.load(self.record.run.value)
-        return Run.of(found) if isinstance(found, records.Run) else None
+        return info.context.once(Run.of, found) if isinstance(found, records.Run) else None
 
 
 @strawberry.type(description="Bytes that artifacts share.")
@@ -327,7 +327,7 @@ def experiment_place(record: records.Experiment) -> Cursor:
 
 async def _experiment(info: Info, name: str | None) -> Experiment | None:
     record = await info.context.experiments.load(name) if name else None
-    return Experiment.of(record) if record else None
+    return info.context.once(Experiment.of, record) if record else None
 
 
 async def _detail(info: Info, digest: Any) -> JSON | None:

@@ -141,7 +141,7 @@ def from_page(
         [place_of(record_of(item)) for item in page.items],
         asked,
         more=page.next is not None,
-        total=page.total,
+        total=len(page.items) if page.total is None and page.next is None and asked.after is None else page.total,
     )
 
 

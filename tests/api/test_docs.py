@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lin.api import app, documents, execution
-from lin.api.schema import paging, tracing
+from lin.api.schema import context, paging, tracing
 from lin.errors import LinError, RunFailedError
 from lin.recording import Recording
 
@@ -69,6 +69,7 @@ def test_every_code_is_explained():
         ("fields, fragments expanded", f"{documents.MAX_FIELDS:,}"),
         ("nodes of a trace", f"{tracing.MOST_NODES:,}"),
         ("items of a page", f"{paging.LARGEST:,}"),
+        ("items of all lists of an answer", f"{context.MAX_ITEMS:,}"),
         ("time for a request", f"{execution.SECONDS:g} s"),
     ],
 )

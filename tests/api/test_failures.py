@@ -6,6 +6,7 @@ import pytest
 from graphql import GraphQLError
 
 from lin.api.failures import describe
+from lin.api.schema import context
 from lin.errors import LinError, StorageFullError
 
 
@@ -152,3 +153,36 @@ def test_out_of_time(world, make_asker):
     error = make_asker(world.repository, seconds=-1).error("{ models { nodes { id } } }")
     assert error["extensions"]["code"] == "TIMEOUT"
     assert error["extensions"]["hint"]
+
+
+SAME = "content { artifacts { " * 4 + "ref" + " } }" * 4
+
+
+@pytest.fixture(scope="module")
+def crowded(make_repository, tmp_path_factory):
+    """Return a repository in which 50 artifacts have one content: four levels on, 125 million."""
+    repository = make_repository()
+    path = tmp_path_factory.mktemp("crowd") / "same"
+    path.write_text("same")
+    for number in range(50):
+        repository.put(path, name=f"copy{number}")
+    return repository
+
+
+def test_answers_that_multiply_are_cut(crowded, make_asker, monkeypatch):
+    """An answer that multiplies with each level is stopped at once, and the thread can be used again."""
+    monkeypatch.setattr(context, "MAX_ITEMS", 2_000)
+    ask = make_asker(crowded, seconds=1000)
+    error = ask.error(f"{{ artifacts {{ nodes {{ {SAME} }} }} }}")
+    assert error["message"] == "the answer is too large: more than 2,000 items"
+    assert error["extensions"]["code"] == "INVALID_QUERY"
+    assert ask("{ repository { format } }") == {"repository": {"format": 0}}
+    assert not ask.faults
+
+
+def test_time_runs_out_between_questions(crowded, make_asker, monkeypatch):
+    """A request that only computes is stopped when its time is up."""
+    monkeypatch.setattr(context, "MAX_ITEMS", 10**9)
+    ask = make_asker(crowded, seconds=0.5)
+    assert ask.error(f"{{ artifacts {{ nodes {{ {SAME} }} }} }}")["extensions"]["code"] == "TIMEOUT"
+    assert ask("{ repository { format } }") == {"repository": {"format": 0}}

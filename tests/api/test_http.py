@@ -5,6 +5,8 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
@@ -32,6 +34,17 @@ def test_query(client, world):
     assert reply.json == {"data": {"models": {"nodes": [{"ref": "delay-model@v2"}]}}}
     assert reply.headers["content-type"] == "application/json"
     assert reply.headers["cache-control"] == "no-store"
+
+
+def test_what_others_write_is_seen(own_world, start_server, tmp_path):
+    """What another process records while the server runs is in its next answer."""
+    client = start_server(own_world.repository)
+    query = '{ artifacts(name: "late") { totalCount } }'
+    assert client.query(query).json["data"]["artifacts"]["totalCount"] == 0
+    (tmp_path / "late").write_text("late")
+    program = "import sys; from lin.repository import Repository\nRepository.open(sys.argv[1]).put(sys.argv[2])"
+    subprocess.run([sys.executable, "-c", program, own_world.repository.url, tmp_path / "late"], check=True)
+    assert client.query(query).json["data"]["artifacts"]["totalCount"] == 1
 
 
 def test_errors_of_a_query_are_answers(client):

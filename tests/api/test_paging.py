@@ -86,6 +86,13 @@ def test_trained_models_page(ask):
     assert not second["pageInfo"]["hasNextPage"]
 
 
+def test_total_is_told_where_it_is_known(ask, world):
+    """A list that fits into its first page says how many there are; a longer one does not count for it."""
+    query = "query($first: Int!) { artifacts(first: $first) { totalCount } }"
+    assert ask(query, first=1000)["artifacts"]["totalCount"] == 5
+    assert ask(query, first=2)["artifacts"]["totalCount"] is None
+
+
 def test_empty_page(ask):
     """A page of nothing has no cursors."""
     answer = ask('{ artifacts(name: "none") { nodes { id } pageInfo { hasNextPage startCursor endCursor } } }')

@@ -35,7 +35,7 @@ def hostile(drawn):
         drawn.used(drawn.a(name), run, Role.TRAIN, f"p/{name}")
     drawn.made(run, drawn.a("model", ArtifactKind.MODEL))
     drawn.made(EventId(bytes(32)), drawn.id("model"))
-    return drawn.trace(drawn.id("model"), unseen=(EventId(bytes(32)),), truncated="DEPTH")
+    return drawn.trace(drawn.id("model"), unseen=(EventId(bytes(32)),), truncated="depth")
 
 
 def test_dot_says_each_node_and_edge_once(drawn):

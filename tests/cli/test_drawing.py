@@ -104,7 +104,7 @@ def test_what_is_only_named_is_shown_as_unknown(drawn):
 
 
 @pytest.mark.parametrize(
-    ("truncated", "remark"), [("DEPTH", "cut at depth 1"), ("NODES", "2 of 70 nodes are shown, the nearest first")]
+    ("truncated", "remark"), [("depth", "cut at depth 1"), ("nodes", "2 of 70 nodes are shown, the nearest first")]
 )
 def test_a_cut_is_said(drawn, truncated, remark):
     """A drawing that leaves something out says so at its end."""

@@ -10,7 +10,7 @@ import click
 import pytest
 
 from lin import __version__, errors
-from lin.cli import entry, failure, verbs
+from lin.cli import entry, text, verbs
 from lin.cli.session import Session
 
 CONTEXT = click.Context(entry.lin, info_name="lin")
@@ -39,7 +39,8 @@ def failing(monkeypatch):
     def fail(error):
         @contextmanager
         def repository(_):
-            raise error
+            if error:
+                raise error
             yield
 
         monkeypatch.setattr(Session, "repository", repository)
@@ -55,7 +56,7 @@ def test_each_error_has_its_message_and_exit_status(failing, capsys, error, stat
     out, err = capsys.readouterr()
     assert out == ""
     assert err.splitlines()[0] == f"lin: {error.message}"
-    assert all(f"  {failure.plain(candidate)}" in err.splitlines() for candidate in getattr(error, "candidates", ()))
+    assert all(f"  {text.plain(candidate)}" in err.splitlines() for candidate in getattr(error, "candidates", ()))
     assert error.hint in err
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Callable
+from typing import NoReturn
 
 import pytest
 
@@ -57,7 +59,7 @@ def _compose_command(root) -> list[str] | None:
 
 @pytest.mark.service
 @pytest.mark.parametrize("profile", [[], ["--profile", "graph"]])
-def test_docker_compose_accepts_the_file(root, require_service, profile):
+def test_docker_compose_accepts_the_file(root, require_service: Callable[[str, str], NoReturn], profile):
     """`docker compose config` passes in a fresh clone, before anything is filled in."""
     command = _compose_command(root)
     if command is None:

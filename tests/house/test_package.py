@@ -9,7 +9,9 @@ import sys
 import tarfile
 import tomllib
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -28,7 +30,7 @@ def test_the_command_states_the_version_of_the_project(root, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def dist(root, tmp_path_factory, require_service):
+def dist(root, tmp_path_factory, require_service: Callable[[str, str], NoReturn]):
     """Build sdist and wheel, from what uv has in its cache."""
     uv = shutil.which("uv") or shutil.which("uv", path=str(root / ".tools" / "bin"))
     if uv is None:

@@ -8,6 +8,7 @@ from lin.lineage.graph import Cursor, Direction, EdgeKind, Node, NodeKind, Trunc
 from lin.lineage.memory import MemoryGraph
 from lin.lineage.questions import (
     TRAINED_THROUGH,
+    Trained,
     count_models_trained_on,
     evaluations,
     impact,
@@ -171,7 +172,8 @@ def test_pages_of_direct_training(graph):
         *(link("r", f"m{n}", MADE) for n in range(10)),
         *(model(f"m{n}", n // 4) for n in range(10)),
     )
-    read, after = [], None
+    read: list[Trained] = []
+    after = None
     while page := models_trained_on(graph, [ident("bytes")], after=after, limit=3):
         read += page
         after = Cursor(page[-1].model.created, page[-1].model.id)
@@ -194,7 +196,8 @@ def test_any_training(steps):
             learned.add((a, r))
     made = {(r, b) for _, _, r, b in steps}
     direct = {b for a, r in learned for s, b in made if a == 0 and r == s}
-    found, every = set(), {0}
+    found: set[int] = set()
+    every = {0}
     while True:
         new = {b for a, r in learned for s, b in made if a in every and r == s}
         if new <= found:

@@ -7,6 +7,7 @@ import sqlite3
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -56,15 +57,17 @@ class TestSqliteGraphLevelByLevel(TestSqliteGraph):
 class Recorder(_sqlite_file._Connection):
     """A connection that remembers what it was asked."""
 
-    asked: dict[str, object] = {}  # noqa: RUF012 - shared on purpose
+    asked: dict[str, Any] = {}  # noqa: RUF012 - shared on purpose
 
     def execute(self, statement, parameters=()):
         self.asked[statement] = parameters
         return super().execute(statement, parameters)
 
     def executemany(self, statement, rows):
+        cursor = self.cursor()
         for row in rows:
-            self.execute(statement, row)
+            cursor = self.execute(statement, row)
+        return cursor
 
 
 def ask_everything(graph):
@@ -88,17 +91,17 @@ def ask_everything(graph):
     graph.measured("x", Within(equals=1), newest_first=True, after=after)
     graph.measured("x", Within(equals="one"), what=Measure.PARAMETER)
     for direction in Direction:
-        for kinds in ({TRAIN}, {TRAIN, GENERATED}, PROVENANCE, frozenset(EdgeKind)):
-            graph.edges(some, direction, kinds)
+        for ways in ({TRAIN}, {TRAIN, GENERATED}, PROVENANCE, frozenset(EdgeKind)):
+            graph.edges(some, direction, ways)
             for nodes in ((), (NodeKind.MODEL,)):
-                graph.closure(some, direction, kinds, nodes=nodes)
-                graph.closure(some, direction, kinds, nodes=nodes, after=after, limit=5)
-                graph.closure(some, direction, kinds, nodes=nodes, depth=2, since=1, until=9)
-                graph.closure_size(some, direction, kinds, nodes=nodes)
-                graph.closure_size(some, direction, kinds, nodes=nodes, since=1, until=9)
-            graph.closure_kinds(some, direction, kinds)
-            graph.subgraph(some, direction, kinds, depth=2, max_nodes=5)
-            graph.path(some[0], some[2], kinds)
+                graph.closure(some, direction, ways, nodes=nodes)
+                graph.closure(some, direction, ways, nodes=nodes, after=after, limit=5)
+                graph.closure(some, direction, ways, nodes=nodes, depth=2, since=1, until=9)
+                graph.closure_size(some, direction, ways, nodes=nodes)
+                graph.closure_size(some, direction, ways, nodes=nodes, since=1, until=9)
+            graph.closure_kinds(some, direction, ways)
+            graph.subgraph(some, direction, ways, depth=2, max_nodes=5)
+            graph.path(some[0], some[2], ways)
     graph.leaks(PROVENANCE)
     graph.leaks(PROVENANCE, models=some)
     put(graph, node("new", name="new"), link("new", 1, TRAIN, "note"), link(0, 1, TRAIN, "note"))
@@ -232,7 +235,7 @@ def test_an_answer_comes_from_one_state(graph, monkeypatch):
     """A question that takes several statements sees none of what is written between them."""
     put(graph, node("a"), link("a", "b"), link("b", "c"))
     step = sqlite._step
-    written = []
+    written: list[Any] = []
 
     def slow(*arguments):
         if not written:
@@ -329,6 +332,7 @@ def test_kill_during_apply(path):
         watching = SqliteGraph(path)
         while watching.position().size < before + 3:
             pass
+        assert process.pid is not None
         os.kill(process.pid, signal.SIGKILL)
         process.join()
         watching.close()

@@ -30,7 +30,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in list(os.environ):
         if name.startswith(("LIN_", "GIT_", "XDG_", "AWS_")):
             monkeypatch.delenv(name)
-    home = tmp_path / "home"
+    home = tmp_path / "ada"
     for name, value in {
         "HOME": home,
         "XDG_CONFIG_HOME": home / "settings",

@@ -53,6 +53,22 @@ def test_a_command_is_described_by_its_own_interpreter(tmp_path: Path, monkeypat
         assert environment.describe(command)["packages"] == expected
 
 
+@pytest.mark.parametrize("line", ["{python} -I", "/usr/bin/env python", "/usr/bin/env -S python -u"])
+def test_a_script_is_described_by_the_interpreter_it_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str
+) -> None:
+    """As commands do that pip installs, such as `torchrun`."""
+    python = fake_python(tmp_path / "env", "3.99.1", "numpy-9.9.dist-info")
+    script = python.with_name("torchrun")
+    script.write_text(f"#!{line.format(python=python)}\nimport torch\n")
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{python.parent}:{os.environ['PATH']}")
+    for command in (["torchrun", "x"], [str(script)]):
+        assert environment.describe(command)["packages"] == {"numpy": "9.9"}
+    script.write_bytes(b"\x7fELF\xff")
+    assert environment.describe([str(script)])["python"]["version"] != "3.99.1"
+
+
 @pytest.mark.parametrize("script", ["exit 1", "echo nonsense", "true", "echo '[1]'"])
 def test_an_interpreter_that_does_not_answer_is_left_out(tmp_path: Path, script: str) -> None:
     """The platform is still known."""

@@ -273,15 +273,16 @@ def test_what_cannot_be_saved_is_said(start: Start, write: Write) -> None:
     """A missing file, a kind there is not, an unusable name, an unusable fact."""
     path = write("m.bin")
     with start() as run:
-        for arguments, options in (
-            (("nowhere",), {}),
-            ((path,), {"kind": "modell"}),
-            ((path,), {"name": "a@b"}),
-            ((path,), {"attributes": {"a": [1]}}),
-            (("",), {}),
-        ):
+        bad: list[tuple[str | Path, dict[str, Any]]] = [
+            ("nowhere", {}),
+            (path, {"kind": "modell"}),
+            (path, {"name": "a@b"}),
+            (path, {"attributes": {"a": [1]}}),
+            ("", {}),
+        ]
+        for source, options in bad:
             with pytest.raises(LinError):
-                run.save(*arguments, **options)
+                run.save(source, **options)
     assert run._repository.artifacts().items == ()
 
 
@@ -302,7 +303,8 @@ def test_a_run_can_measure_a_model_on_data(repository: Repository, start: Start,
 
 def test_a_run_that_cannot_be_recorded_does_not_begin(repository: Repository) -> None:
     """Bad names and settings are told at once, and leave no event."""
-    for options in ({"experiment": "a@b"}, {"parameters": {"a": [1]}}, {"parameters": {"a": "\ud800"}}):
+    bad: list[dict[str, Any]] = [{"experiment": "a@b"}, {"parameters": {"a": [1]}}, {"parameters": {"a": "\ud800"}}]
+    for options in bad:
         with pytest.raises(InvalidInputError):
             Recording.start(repository, name="x", **options)
     assert list(repository.log()) == []

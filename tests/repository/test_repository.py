@@ -241,6 +241,28 @@ def test_a_file_whose_name_cannot_be_one_needs_another(repository: Repository, w
     assert repository.put(path, name="half past ten").artifact.name == "half past ten"
 
 
+def test_what_lin_keeps_within_a_folder_is_no_part_of_it(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the repository itself, which every put changes, nor keys and indexes."""
+    for name in ("LIN_CONFIG", "LIN_CACHE"):
+        monkeypatch.setenv(name, str(Path(f"own/{name.lower()}").absolute()))
+    write("data.csv")
+    write("deep/.lin/mine")
+    write("own/lin_data.csv")
+    with Repository.init(".") as repository:
+        artifact = repository.put(".").artifact
+        assert {entry.path for entry in repository.entries("work", recursive=True)} == {
+            "data.csv", "deep", "deep/.lin", "deep/.lin/mine", "own", "own/lin_data.csv",
+        }  # fmt: skip
+        assert not repository.put(".").added
+        assert repository.digest_of(".") == artifact.digest
+        for own in (".lin", "own/lin_config", "own/lin_cache"):
+            with pytest.raises(InvalidInputError, match="own and cannot be put"):
+                repository.put(own)
+        assert contents(repository.get("work", "copy")).keys() == {
+            "data.csv", "deep", "deep/.lin", "deep/.lin/mine", "own", "own/lin_data.csv",
+        }  # fmt: skip
+
+
 # ---------------------------------------------------------------------------- what cannot be put
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -48,8 +47,9 @@ def test_the_way_through(write: Write, home: Path) -> None:
     assert run.record.status is lin.RunStatus.SUCCEEDED
 
 
-def test_a_run_keeps_code_and_environment(write: Write, git: Any) -> None:
+def test_a_run_keeps_code_and_environment(write: Write, git: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """As `lin run` does, named after the script."""
+    monkeypatch.setattr(sys, "argv", ["jobs/train.py"])
     write("train.py", "fit()")
     commit = git.commit()
     with lin.run() as run:
@@ -58,7 +58,7 @@ def test_a_run_keeps_code_and_environment(write: Write, git: Any) -> None:
     roles = {use.role for use in repository.used([run.id.value])[run.id.value]}
     assert roles == {lin.Role.CODE, lin.Role.ENVIRONMENT}
     assert (run.record.commit, run.record.experiment) == (commit, "default")
-    assert run.record.name == Path(sys.argv[0]).name
+    assert run.record.name == "train.py"
 
 
 def test_the_nearest_repository_is_meant(write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,22 +88,27 @@ def test_a_repository_is_opened_once(tmp_path: Path) -> None:
     assert second.id != first.id
 
 
-def test_a_forked_process_opens_its_own(write: Write) -> None:
-    """A connection to the index must not be shared between processes."""
-    lin.put(write("data.csv", "1"))
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:  # pragma: no cover - another process
-        try:
-            same = lin.open_repository() is parent if (parent := next(iter(sdk._opened.values()))) else True
-            os.write(writer, f"{same} {lin.put(write('data.csv', '2')).artifact.label}".encode())
-        finally:
-            os._exit(0)
-    os.close(writer)
-    with os.fdopen(reader, "rb") as answer:
-        assert answer.read() == b"False data.csv@v2"
+FORK = """
+import os
+import lin
+from pathlib import Path
+path = Path("data.csv")
+path.write_text("1")
+lin.put(path)
+mine = lin.open_repository()
+child = os.fork()
+if child:
     os.waitpid(child, 0)
-    assert lin.artifact("data.csv").version == 2
+path.write_text("parent" if child else "child")
+print(lin.open_repository() is mine, lin.put(path).artifact.label, flush=True)
+"""
+
+
+def test_a_forked_process_opens_its_own(python: Callable[..., Any]) -> None:
+    """A connection to the index must not be shared between processes."""
+    out, err = python(FORK).communicate(timeout=60)
+    assert err == b""
+    assert out.decode().splitlines() == ["False data.csv@v2", "True data.csv@v3"]
 
 
 def test_words_are_given_as_text_and_checked(write: Write) -> None:

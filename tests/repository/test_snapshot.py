@@ -128,7 +128,7 @@ def test_a_change_as_new_as_the_index_is_seen(repository: Repository, git: Any, 
     path = write("train.py", "old")
     git.commit()
     git("config", "core.trustctime", "false")
-    moment = (1_700_000_000 * 10**9,) * 2
+    moment = (1_700_000_000 * 10**9, 1_700_000_000 * 10**9)
     os.utime(path, ns=moment)
     git("update-index", "--refresh")
     os.utime(".git/index", ns=moment)
@@ -244,7 +244,7 @@ def test_links_inside_are_kept_and_others_named(repository: Repository, git: Any
     write("lib/real.py", "x")
     Path("good.py").symlink_to("lib/real.py")
     Path("folder").symlink_to("lib")
-    bad = {"dangling": "nowhere", "absolute": str(Path("lib/real.py").absolute()), "out": "../home/gitconfig",
+    bad = {"dangling": "nowhere", "absolute": str(Path("lib/real.py").absolute()), "out": "../ada/gitconfig",
            "and_back": "../work/lib/real.py", "circle": "circle"}  # fmt: skip
     for name, target in bad.items():
         Path(name).symlink_to(target)

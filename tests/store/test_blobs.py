@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import multiprocessing
 import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -272,6 +273,8 @@ def test_a_forked_process_can_put(store: BlobStore) -> None:
     child = os.fork()
     if not child:
         status = 1
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(60)  # a child that waits for ever fails the test instead
         try:
             store.put_stream(io.BytesIO(data))
             status = 0

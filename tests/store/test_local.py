@@ -66,6 +66,15 @@ def test_an_upload_is_synced_before_it_is_shown(local: LocalPlace, calls: list[t
 
 
 @linux
+def test_a_folder_that_another_just_made_is_synced(local: LocalPlace, calls: list[tuple[str, str]]) -> None:
+    """A folder that another process made a moment ago may not be durable yet, so the folder above it is synced."""
+    local.replace("objects/aa/1", b"x")
+    calls.clear()
+    local.replace("objects/aa/2", b"x")
+    assert calls == [("sync", "part"), ("sync", "objects"), ("move", "2"), ("sync", "aa")]
+
+
+@linux
 def test_create_is_synced_before_it_is_shown(local: LocalPlace, calls: list[tuple[str, str]]) -> None:
     """An exclusive file too: bytes, name, folder."""
     local.create("first", b"")

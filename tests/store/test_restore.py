@@ -62,6 +62,7 @@ def test_modes(store: BlobStore, out: Path) -> None:
         assert get_path(store, digest, "blob", out / "x", executable=True).stat().st_mode & 0o777 == 0o755
     finally:
         os.umask(umask)
+    assert sorted(path.name for path in out.iterdir()) == ["f", "x"]
 
 
 def test_from_every_place(memory: FsspecPlace, s3: FsspecPlace, tmp_path: Path, out: Path) -> None:

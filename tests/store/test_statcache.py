@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -25,8 +27,10 @@ def later() -> int:
 
 
 @pytest.fixture
-def cache(tmp_path: Path) -> StatCache:
-    return StatCache(tmp_path / "cache" / "files.sqlite", later)
+def cache(tmp_path: Path) -> Iterator[StatCache]:
+    cache = StatCache(tmp_path / "cache" / "files.sqlite", later)
+    yield cache
+    cache.close()
 
 
 @pytest.fixture
@@ -45,7 +49,8 @@ def test_answers_for_an_unchanged_file(cache: StatCache, path: Path, tmp_path: P
     remember(cache, path)
     assert cache.find(str(path), path.stat()) == DIGEST
     cache.close()
-    assert StatCache(cache.path, later).find(str(path), path.stat()) == DIGEST
+    with closing(StatCache(cache.path, later)) as other:
+        assert other.find(str(path), path.stat()) == DIGEST
     assert cache.find(str(path), path.stat()) == DIGEST
 
 
@@ -93,19 +98,19 @@ def test_does_not_trust_a_fresh_file(path: Path, tmp_path: Path, age: int) -> No
     """A file written to less than two seconds before, or in the future, is not remembered."""
     status = path.stat()
     newest = max(status.st_mtime_ns, status.st_ctime_ns)
-    cache = StatCache(tmp_path / "c", lambda: newest + age)
-    remember(cache, path)
-    assert cache.find(str(path), path.stat()) is None
+    with closing(StatCache(tmp_path / "c", lambda: newest + age)) as cache:
+        remember(cache, path)
+        assert cache.find(str(path), path.stat()) is None
 
 
 def test_a_fresh_file_replaces_what_was_remembered(path: Path, tmp_path: Path) -> None:
     """An entry that no longer fits is no answer, also when the new state is not remembered."""
-    cache = StatCache(tmp_path / "c", later)
-    remember(cache, path)
+    with closing(StatCache(tmp_path / "c", later)) as cache:
+        remember(cache, path)
     write_longer(path)
-    fresh = StatCache(tmp_path / "c")
-    fresh.remember([(str(path), path.stat(), Digest.of(b"22"))])
-    assert fresh.find(str(path), path.stat()) is None
+    with closing(StatCache(tmp_path / "c")) as fresh:
+        fresh.remember([(str(path), path.stat(), Digest.of(b"22"))])
+        assert fresh.find(str(path), path.stat()) is None
 
 
 def test_a_broken_file_is_made_anew(cache: StatCache, path: Path) -> None:
