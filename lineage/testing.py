@@ -448,6 +448,21 @@ class GraphSuite:
         assert graph.subgraph([ident(5)], UP, WAYS).edges == (link("d", 5),)
         assert graph.path(ident("d"), ident(5), WAYS) == [link("d", 5)]
 
+    def test_hub(self, graph: Graph) -> None:
+        """A dataset with 100,000 uses is counted and cut without its users being read, and costs them nothing."""
+        uses = 100_000
+        for first in range(0, uses, 20_000):
+            put(graph, *(link("hub", n) for n in range(first, first + 20_000)))
+        put(graph, link(7, "m", GENERATED), node("m", NodeKind.MODEL))
+        hub = [ident("hub")]
+        assert graph.closure_size(hub, DOWN, WAYS) == uses + 1
+        assert ids(graph.closure(hub, DOWN, WAYS, nodes=[NodeKind.MODEL])) == [ident("m")]
+        assert len(graph.closure(hub, DOWN, WAYS, limit=5)) == 5
+        part = graph.subgraph(hub, DOWN, WAYS, depth=1, max_nodes=5)
+        assert (len(part.nodes), part.total, part.truncated) == (5, uses + 1, Truncation.NODES)
+        assert ids(graph.closure([ident("m")], UP, WAYS)) == sorted([ident("hub"), ident(7)])
+        assert graph.path(ident("hub"), ident("m"), WAYS) == [link("hub", 7), link(7, "m", GENERATED)]
+
     def test_unreachable(self, graph: Graph) -> None:
         """Between nodes that no path joins, in this direction or along these edges, there is none."""
         put(graph, link("a", "b"), link("c", "b"), link("a", "d", GENERATED), node("lonely"))
