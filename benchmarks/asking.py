@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -54,10 +55,9 @@ def open_graph(engine: str, place: str) -> Graph:
     if engine == "sqlite":
         return SqliteGraph(Path(place))
     if engine == "neo4j":
-        from lin.lineage.neo4j import Neo4jGraph  # noqa: PLC0415 - not every installation has it
-
+        engines = import_module("lin.lineage.neo4j")  # not every installation has it
         user, _, password = os.environ.get("LIN_TEST_NEO4J_AUTH", "").partition(":")
-        graph: Graph = Neo4jGraph(place, (user, password) if user else None, repository="benchmark")
+        graph: Graph = engines.Neo4jGraph(place, (user, password) if user else None, repository="benchmark")
         return graph
     return MemoryGraph()
 
@@ -124,8 +124,8 @@ QUESTIONS = {
 def _scipy(place: str, lineage: Lineage) -> Callable[[], Any]:
     """Return SciPy's search of what the question about the most popular dataset searches."""
     import numpy as np  # noqa: PLC0415 - for this contender alone
-    from scipy.sparse import csr_matrix  # noqa: PLC0415
-    from scipy.sparse.csgraph import breadth_first_order  # noqa: PLC0415
+    from scipy.sparse import csr_matrix  # type: ignore[import-untyped]  # noqa: PLC0415
+    from scipy.sparse.csgraph import breadth_first_order  # type: ignore[import-untyped]  # noqa: PLC0415
 
     from lin.lineage._adjacency_file import allow, read  # noqa: PLC0415
     from lin.lineage._sqlite_adjacency import snapshot_path  # noqa: PLC0415

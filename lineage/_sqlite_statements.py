@@ -61,7 +61,7 @@ IS_NOTING = "SELECT noting FROM adjacency WHERE one = 1"
 NOTE_EDGE = "INSERT INTO newer_edge(src, kind, dst) VALUES (?, ?, ?)"
 NOTE_NODE = "INSERT INTO changed_node(k) VALUES (?)"
 NOTE_CHANGES = "UPDATE adjacency SET noting = 1 WHERE one = 1"
-REPLACE_TOKEN = "UPDATE adjacency SET token = ? WHERE one = 1 AND token = ? AND noting = 1"
+REPLACE_TOKEN = "UPDATE adjacency SET token = ? WHERE one = 1 AND token = ? AND noting = 1"  # noqa: S105 - no password
 FORGET_EDGES = "DELETE FROM newer_edge WHERE n <= ?"
 FORGET_CHANGES = "DELETE FROM changed_node WHERE n <= ?"
 NEWER_EDGES = "SELECT src, kind, dst FROM newer_edge WHERE n > ?"

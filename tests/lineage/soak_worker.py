@@ -8,14 +8,14 @@ from itertools import count
 from pathlib import Path
 
 from lin.lineage import _sqlite_adjacency, sqlite
-from lin.lineage.events import ArtifactRecorded, EventId, Evidence, RunFinished, RunStarted, RunUsed, Use
+from lin.lineage.events import ArtifactRecorded, EventId, RunFinished, RunStarted, RunUsed, Use
 from lin.lineage.graph import PROVENANCE, Direction, NodeKind
 from lin.lineage.index import FILE_NAME
 from lin.lineage.keys import ActorKey, LogKey
 from lin.lineage.ledger import Ledger
 from lin.lineage.log import Log
 from lin.lineage.sqlite import SqliteGraph
-from lin.lineage.words import ArtifactKind, Role, RunStatus, Shape
+from lin.lineage.words import ArtifactKind, Evidence, Role, RunStatus, Shape
 from lin.store.digest import Digest
 from lin.store.local import LocalPlace
 
