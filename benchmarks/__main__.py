@@ -1,4 +1,4 @@
-"""Run the benchmarks and print a table of medians: `python -m benchmarks [--smoke] [--only startup] [--json]`."""
+"""Run the benchmarks and print a table of medians: `python -m benchmarks [--smoke] [--only graph] [--json]`."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from . import files, graph_neo4j, startup, tracing
+from . import files, graph, graph_neo4j, startup
 from .measuring import Folder, Row, Scenario, measure
 from .table import show
 
 SUITES: dict[str, Callable[..., Iterator[Scenario]]] = {
     "startup": startup.scenarios,
-    "trace": tracing.scenarios,
+    "graph": graph.scenarios,
     "neo4j": graph_neo4j.scenarios,
     "files": files.scenarios,
 }
@@ -46,6 +46,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--only", action="append", choices=sorted(SUITES), help="only this part; may be repeated")
     parser.add_argument("--runs", type=int, default=None, help="runs of each large measurement (5; 1 with --smoke)")
     parser.add_argument("--json", action="store_true", help="print one JSON document with every sample")
+    parser.add_argument(
+        "--nodes", type=int, action="append", help="of the graphs of the part `graph` (100,000 and 1,000,000)"
+    )
     parser.add_argument("--folder", type=Path, default=RESULTS, help="where to work: the disk that is measured")
     return parser.parse_args()
 
@@ -62,7 +65,8 @@ def main() -> None:
     arguments.folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=arguments.folder) as path:
         for name in arguments.only or SUITES:
-            for scenario in SUITES[name](Folder(Path(path)), smoke=arguments.smoke):
+            options = {"sizes": arguments.nodes} if name == "graph" and arguments.nodes else {}
+            for scenario in SUITES[name](Folder(Path(path)), smoke=arguments.smoke, **options):
                 if arguments.json:
                     print(f"{scenario.title} …", file=sys.stderr, flush=True)
                 taken = measure(scenario, runs)

@@ -79,6 +79,12 @@ class Row:
         return max(sample.seconds for sample in self.samples)
 
     @property
+    def p95(self) -> float:
+        """Seconds that 19 of 20 runs took at most."""
+        ordered = sorted(sample.seconds for sample in self.samples)
+        return ordered[min(len(ordered) - 1, len(ordered) * 19 // 20)]
+
+    @property
     def ratio(self) -> float:
         """How many times the baseline's median."""
         return self.median / self.baseline
@@ -96,6 +102,7 @@ class Row:
             "median_s": self.median,
             "min_s": self.least,
             "max_s": self.most,
+            "p95_s": self.p95,
             "ratio": self.ratio,
             "peak_bytes": self.peak,
             "goal_s": self.goal,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from .measuring import Row
 
-HEAD = f"| {'':<32} | {'median':>9} | {'min … max':>21} | {'ratio':>7} | {'peak RSS':>9} |"
-RULE = f"| :{'-' * 31} | {'-' * 8}: | {'-' * 20}: | {'-' * 6}: | {'-' * 8}: |"
+HEAD = f"| {'':<32} | {'median':>9} | {'min … max':>21} | {'p95':>9} | {'ratio':>7} | {'peak RSS':>9} |"
+RULE = f"| :{'-' * 31} | {'-' * 8}: | {'-' * 20}: | {'-' * 8}: | {'-' * 6}: | {'-' * 8}: |"
 
 
 def seconds(value: float) -> str:
@@ -26,7 +26,8 @@ def line(row: Row) -> str:
     """Return a row's line."""
     spread = f"{seconds(row.least)} … {seconds(row.most)}"
     ratio = f"{row.ratio:.2f}x"
-    return f"| {row.contender:<32} | {seconds(row.median):>9} | {spread:>21} | {ratio:>7} | {size(row.peak):>9} |"
+    times = f"{seconds(row.median):>9} | {spread:>21} | {seconds(row.p95):>9}"
+    return f"| {row.contender:<32} | {times} | {ratio:>7} | {size(row.peak):>9} |"
 
 
 def goal(row: Row) -> str:

@@ -13,7 +13,7 @@ from . import output, saying, table
 from .bars import bar
 from .completing import artifacts
 from .parsing import ANY_PATH, KINDS, not_empty
-from .session import Session, json_option
+from .session import Session, as_of_option, json_option
 from .table import Column
 from .text import moment, plain, size
 from .verbs import Verb
@@ -73,9 +73,10 @@ def cat(session: Session, ref: str, path: str | None) -> None:
 @click.argument("ref", metavar="[REF]", required=False, shell_complete=artifacts)
 @click.option("-r", "--recursive", is_flag=True, help="Also the files of folders inside REF.")
 @click.option("--kind", "kinds", type=click.Choice(KINDS), multiple=True, help="Only this kind; repeatable.")
+@as_of_option
 @json_option
 @click.pass_obj
-def ls(session: Session, ref: str | None, recursive: bool, kinds: tuple[str, ...]) -> None:
+def ls(session: Session, ref: str | None, recursive: bool, kinds: tuple[str, ...], as_of: str | None) -> None:
     """List artifacts, or the files of one.
 
     Without REF: the newest version of every name. With REF: what the folder holds; a file is one line.
@@ -84,7 +85,7 @@ def ls(session: Session, ref: str | None, recursive: bool, kinds: tuple[str, ...
         raise click.UsageError("-r needs a REF: the folder to list")
     if ref is not None and kinds:
         raise click.UsageError("--kind is for listing names; a REF is one already")
-    with session.repository() as repository:
+    with session.repository(as_of) as repository:
         if ref is None:
             _names(session, repository.newest(kinds=[ArtifactKind(kind) for kind in kinds]))
             return

@@ -11,13 +11,14 @@ from lin.lineage.events import STATEMENTS
 from lin.lineage.words import RunStatus
 from lin.records import LogEntry, Run
 
-from . import output, table
+from . import output, pages, table
 from .completing import experiments
+from .pages import page_options
 from .parsing import STATUSES
-from .session import Session, json_option
+from .session import Session, as_of_option, json_option
 from .statements import sentence
 from .table import Column
-from .text import duration, minute, moment, number, pairs, plain
+from .text import duration, minute, moment, pairs, plain
 from .verbs import Verb
 
 RUNS_EXAMPLES = """
@@ -30,19 +31,34 @@ lin log --kind alias --json
 """
 
 
+_RUNS = 20
+
+
 @click.command(cls=Verb, epilog=RUNS_EXAMPLES)
 @click.option("--experiment", metavar="E", shell_complete=experiments, help="Only of this experiment.")
 @click.option("--status", "statuses", type=click.Choice(STATUSES), multiple=True, help="Only these; repeatable.")
-@click.option("-n", "limit", type=click.IntRange(min=1), default=20, show_default=True, help="At most so many.")
+@page_options(_RUNS)
+@as_of_option
 @json_option
 @click.pass_obj
-def runs(session: Session, experiment: str | None, statuses: tuple[str, ...], limit: int) -> None:
+def runs(  # noqa: PLR0917 - click gives them by name
+    session: Session,
+    experiment: str | None,
+    statuses: tuple[str, ...],
+    limit: int | None,
+    token: str | None,
+    as_of: str | None,
+) -> None:
     """List runs.
 
     The newest come first, with how they ended and what they measured.
     """
-    with session.repository() as repository:
-        page = repository.runs(experiment=experiment, statuses=[RunStatus(s) for s in statuses], limit=limit)
+    question = {"verb": "runs", "experiment": experiment, "statuses": sorted(statuses), "as_of": as_of}
+    after = pages.place(token, question)
+    with session.repository(as_of) as repository:
+        page = repository.runs(
+            experiment=experiment, statuses=[RunStatus(s) for s in statuses], after=after, limit=limit or _RUNS
+        )
     if session.json:
         output.document([run.to_json() for run in page.items])
         return
@@ -56,8 +72,7 @@ def runs(session: Session, experiment: str | None, statuses: tuple[str, ...], li
         Column("metrics", shrinks=True),
     ]
     table.show(layout, [_run(run) for run in page.items])
-    if page.next is not None:
-        output.say(f"… the newest {number(len(page.items), 'run')}; -n shows more")
+    pages.say_more(page, question, "run")
 
 
 @click.command(cls=Verb, epilog=LOG_EXAMPLES)

@@ -5,13 +5,17 @@ from __future__ import annotations
 import click
 
 from lin.lineage.graph import Direction
-from lin.records import Artifact, MetricsTable
+from lin.records import Artifact, MetricsTable, Page, TrainedModel
 
-from . import output, saying, table
+from . import output, pages, saying, table
 from .completing import artifacts, experiments
 from .diagrams import dot, mermaid
 from .drawing import tree
-from .session import Session, json_option
+from .pages import page_options
+from .parsing import KINDS
+from .relating import way
+from .searching import row
+from .session import Session, as_of_option, json_option
 from .table import Column
 from .text import moment, number, pairs, plain, value
 from .verbs import Verb
@@ -19,6 +23,7 @@ from .verbs import Verb
 TRACE_EXAMPLES = """
 lin trace churn@prod
 lin trace data.csv@v1 --down --depth 2
+lin trace data.csv@v1 --down --kind model --since 2026-03-01 -n 50
 lin trace churn --format dot | dot -Tsvg > churn.svg
 """
 IMPACT_EXAMPLES = """
@@ -26,13 +31,16 @@ lin impact data.csv@v1
 """
 MODELS_EXAMPLES = """
 lin models --trained-on data.csv              a file on disk, whatever it is called
-lin models --trained-on data.csv@v1 --transitive
+lin models --trained-on data.csv@v1 --transitive --explain
+lin models --trained-on data.csv@v1 --as-of 2026-03-01
 """
 METRICS_EXAMPLES = """
 lin metrics --experiment churn
 lin metrics --model churn@v1 --model churn@v2 --on test.csv
 """
 _FORMATS = ("tree", "json", "dot", "mermaid")
+_REACHED = (*KINDS, "run", "evaluation")
+_LISTED = 100
 
 
 @click.command(cls=Verb, epilog=TRACE_EXAMPLES)
@@ -40,16 +48,62 @@ _FORMATS = ("tree", "json", "dot", "mermaid")
 @click.option("--down", is_flag=True, help="What stands on it, instead of what made it.")
 @click.option("--depth", type=click.IntRange(min=0), help="At most so many steps; all by default.")
 @click.option("--format", "form", type=click.Choice(_FORMATS), default="tree", show_default=True, help="How to draw.")
+@click.option("--kind", "kinds", type=click.Choice(_REACHED), multiple=True, help="List only this kind; repeatable.")
+@click.option("--since", metavar="DATE", help="List only what was made then or later.")
+@click.option("--until", metavar="DATE", help="List only what was made then or before.")
+@page_options(_LISTED)
+@as_of_option
 @json_option
 @click.pass_obj
-def trace(session: Session, ref: str, down: bool, depth: int | None, form: str) -> None:
+def trace(  # noqa: PLR0917 - click gives them by name
+    session: Session,
+    ref: str,
+    down: bool,
+    depth: int | None,
+    form: str,
+    kinds: tuple[str, ...],
+    since: str | None,
+    until: str | None,
+    limit: int | None,
+    token: str | None,
+    as_of: str | None,
+) -> None:
     """Draw how something was made, or what stands on it.
 
     The way leads from an artifact to the run that generated it, to all that the run used, and on to the exact bytes
-    and the git commit where it began. What is drawn already is referred to as above.
+    and the git commit where it began. What is drawn already is referred to as above. With --kind, --since, --until, -n
+    or --after it is a list instead, the oldest first, counted and in pages.
     """
-    with session.repository() as repository:
-        found = repository.trace(ref, direction=Direction.DOWN if down else Direction.UP, depth=depth)
+    direction = Direction.DOWN if down else Direction.UP
+    if kinds or since is not None or until is not None or limit is not None or token is not None:
+        if form != "tree":
+            raise click.UsageError("--format is for drawing; a list has --json")
+        question = {
+            "verb": "trace",
+            "ref": ref,
+            "down": down,
+            "depth": depth,
+            "kinds": sorted(kinds),
+            "since": since,
+            "until": until,
+            "as_of": as_of,
+        }
+        after = pages.place(token, question)
+        with session.repository(as_of) as repository:
+            page = repository.closure(
+                ref,
+                direction=direction,
+                kinds=kinds,
+                depth=depth,
+                since=since,
+                until=until,
+                after=after,
+                limit=limit or _LISTED,
+            )
+        _list(session, page, question)
+        return
+    with session.repository(as_of) as repository:
+        found = repository.trace(ref, direction=direction, depth=depth)
     if session.json or form == "json":
         output.document(found.to_json())
         return
@@ -59,26 +113,42 @@ def trace(session: Session, ref: str, down: bool, depth: int | None, form: str) 
             return
 
 
+def _list(session: Session, page: Page, question: pages.Question) -> None:
+    if session.json:
+        output.document(pages.document(page, question))
+        return
+    layout = [Column("what", style="bold"), Column("kind"), Column("created", style="dim"), Column("", shrinks=True)]
+    table.show(layout, [row(item) for item in page.items])
+    pages.say_more(page, question, "thing")
+    if page.next is None:
+        output.say(f"{number(page.total or 0, 'thing')} in all")
+
+
 @click.command(cls=Verb, epilog=IMPACT_EXAMPLES)
 @click.argument("ref", shell_complete=artifacts)
+@click.option("-n", "limit", type=click.IntRange(min=1), default=20, show_default=True, help="At most so many of each.")
+@as_of_option
 @json_option
 @click.pass_obj
-def impact(session: Session, ref: str) -> None:
+def impact(session: Session, ref: str, limit: int, as_of: str | None) -> None:
     """Say which models, evaluations and aliases stand on an artifact.
 
     What has to be looked at again when it turns out to be wrong: everything made from it, directly or through
-    other runs.
+    other runs. Everything is counted; of models and evaluations the oldest are listed, and
+    `lin trace --down --kind model` has all of them, in pages.
     """
-    with session.repository() as repository:
-        found = repository.impact(ref)
+    with session.repository(as_of) as repository:
+        found = repository.impact(ref, limit=limit)
     if session.json:
         output.document(found.to_json())
         return
     output.say(f"{number(found.runs, 'run')} and {number(found.artifacts, 'artifact')} stand on {plain(ref)}")
-    _section("models", [saying.artifact(model) for model in found.models])
+    _section("models", [saying.artifact(model) for model in found.models], found.model_count, ref)
     _section(
         "evaluations",
         [f"{plain(e.model.label)} on {plain(e.dataset.label)}  {pairs(e.metrics)}" for e in found.evaluations],
+        found.evaluation_count,
+        ref,
     )
     _section("aliases", [f"{plain(alias.label)} → {saying.standing(alias)}" for alias in found.aliases])
 
@@ -88,18 +158,45 @@ def impact(session: Session, ref: str) -> None:
     "--trained-on", "ref", metavar="REF|FILE", required=True, shell_complete=artifacts, help="A ref, file or folder."
 )
 @click.option("--transitive", is_flag=True, help="Also through derived datasets and base models.")
+@click.option("--explain", is_flag=True, help="Show for each model a way on which the bytes came into it.")
+@page_options(_LISTED)
+@as_of_option
 @json_option
 @click.pass_obj
-def models(session: Session, ref: str, transitive: bool) -> int:
+def models(  # noqa: PLR0917 - click gives them by name
+    session: Session,
+    ref: str,
+    transitive: bool,
+    explain: bool,
+    limit: int | None,
+    token: str | None,
+    as_of: str | None,
+) -> int:
     """List the models trained on exact bytes.
 
     A file need not be in the repository: its bytes are what counts, not its name. The exit status is 1 when there
-    is no such model.
+    is no such model. With --json all are in one array; with -n or --after, or both, in pages.
     """
-    with session.repository() as repository:
-        found = repository.models_trained_on(ref, transitive=transitive).items
+    question = {"verb": "models", "ref": ref, "transitive": transitive, "as_of": as_of}
+    after = pages.place(token, question)
+    paged = not session.json or limit is not None or token is not None
+    with session.repository(as_of) as repository:
+        page = repository.models_trained_on(
+            ref, transitive=transitive, after=after, limit=(limit or _LISTED) if paged else None
+        )
+        found = page.items
+        ways = [repository.training_path(ref, str(each.model.id)) if explain else None for each in found]
     if session.json:
-        output.document([each.to_json() for each in found])
+        explained = [
+            {**each.to_json(), "path": each_way.to_json()} if each_way else each.to_json()
+            for each, each_way in zip(found, ways, strict=True)
+        ]
+        output.document({**pages.document(page, question), "items": explained} if paged else explained)
+    elif found and explain:
+        for each, each_way in zip(found, ways, strict=True):
+            output.say(f"{output.styled(plain(each.model.label), 'bold')}  {_how(each)}")
+            for line in way(each_way) if each_way else ():
+                output.say(f"  {line}")
     elif found:
         layout = [
             Column("model", style="bold"),
@@ -110,14 +207,21 @@ def models(session: Session, ref: str, transitive: bool) -> int:
         ]
         rows = []
         for each in found:
-            how = f"directly ({', '.join(each.roles)})" if each.direct else "through others"
             model = each.model
-            rows.append((model.label, model.digest.short, model.experiment or "", how, moment(model.created)))
+            rows.append((model.label, model.digest.short, model.experiment or "", _how(each), moment(model.created)))
         table.show(layout, rows)
+    elif token is not None:
+        output.say("no further models")
     else:
         further = "" if transitive else "; --transitive also looks through derived datasets"
         output.say(f"no model was trained on {plain(ref)}{further}")
+    if not session.json:
+        pages.say_more(page, question, "model")
     return 0 if found else 1
+
+
+def _how(found: TrainedModel) -> str:
+    return f"directly ({', '.join(found.roles)})" if found.direct else "through others"
 
 
 @click.command(cls=Verb, epilog=METRICS_EXAMPLES)
@@ -128,14 +232,17 @@ def models(session: Session, ref: str, transitive: bool) -> int:
 @click.option(
     "--on", "datasets", metavar="REF", multiple=True, shell_complete=artifacts, help="Only on this; repeatable."
 )
+@as_of_option
 @json_option
 @click.pass_obj
-def metrics(session: Session, experiment: str | None, chosen: tuple[str, ...], datasets: tuple[str, ...]) -> None:
+def metrics(
+    session: Session, experiment: str | None, chosen: tuple[str, ...], datasets: tuple[str, ...], as_of: str | None
+) -> None:
     """Compare models on datasets.
 
     One table for each metric: models down, datasets across, the newest evaluation of each pair.
     """
-    with session.repository() as repository:
+    with session.repository(as_of) as repository:
         found = repository.metrics(experiment=experiment, models=chosen, datasets=datasets)
     if session.json:
         output.document(found.to_json())
@@ -155,8 +262,11 @@ def _row(found: MetricsTable, metric: str, model: Artifact) -> list[str]:
     return [value(cell.metrics[metric]) if cell and metric in cell.metrics else "" for cell in cells]
 
 
-def _section(title: str, lines: list[str]) -> None:
+def _section(title: str, lines: list[str], total: int | None = None, ref: str = "") -> None:
     if lines:
         output.say(output.styled(f"{title}:", "bold"))
     for line in lines:
         output.say(f"  {line}")
+    if total is not None and lines and total > len(lines):
+        word = title.removesuffix("s")
+        output.say(f"  … {len(lines):,} of {total:,}; all: lin trace {plain(ref)} --down --kind {word}")

@@ -30,13 +30,21 @@ class Session:
     json: bool = False
 
     @contextmanager
-    def repository(self) -> Iterator[Repository]:
-        """Open the repository, and close it at the end of the block."""
+    def repository(self, as_of: str | None = None) -> Iterator[Repository]:
+        """Open the repository, or it as it was at a moment, and close it at the end of the block."""
         from lin.repository import Repository  # noqa: PLC0415 - only verbs that open one pay for it
 
         with Repository.open(self.location) as repository:
             try:
-                yield repository
+                if as_of is None:
+                    yield repository
+                    return
+                from .bars import bar  # noqa: PLC0415 - few look back
+
+                with bar(f"as of {as_of}") as progress:
+                    past = repository.as_of(as_of, progress=progress)
+                with past:
+                    yield past
             finally:
                 for notice in repository.notices:
                     output.remark(notice)
@@ -49,6 +57,14 @@ class Session:
         chosen = place if place is not None else self.location if self.location is not None else "."
         with Repository.init(chosen) as repository:
             yield repository
+
+
+def as_of_option(function: Function) -> Function:
+    """Give a verb `--as-of`."""
+    option = click.option(
+        "--as-of", metavar="DATE|N", help="As it was then: a day or time, or after the log's first N events."
+    )
+    return option(function)
 
 
 def json_option(function: Function) -> Function:

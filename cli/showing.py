@@ -14,7 +14,7 @@ from lin.repository import Found, Repository
 
 from . import output, saying, table
 from .completing import artifacts
-from .session import Session, json_option
+from .session import Session, as_of_option, json_option
 from .text import duration, moment, number, pairs, plain, value
 from .verbs import Verb
 
@@ -29,16 +29,17 @@ _MOST = 1_000
 
 @click.command(cls=Verb, epilog=EXAMPLES)
 @click.argument("ref", shell_complete=artifacts)
+@as_of_option
 @json_option
 @click.pass_obj
-def show(session: Session, ref: str) -> None:
+def show(session: Session, ref: str, as_of: str | None) -> None:
     """Show everything about one thing.
 
     For an artifact: its whole digest, the run that generated it, its aliases, who holds the same bytes and which
     runs used it. For a run: its command line, what it used and generated. For a digest: every artifact with those
     bytes.
     """
-    with session.repository() as repository:
+    with session.repository(as_of) as repository:
         found = repository.resolve(ref)
         more = _more(repository, found)
     if session.json:

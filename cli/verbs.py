@@ -50,6 +50,10 @@ SECTIONS: Mapping[str, Mapping[str, Source]] = {
         "trace": Source("questions", "trace", "Draw how something was made, or what stands on it."),
         "impact": Source("questions", "impact", "Say which models, evaluations and aliases stand on an artifact."),
         "models": Source("questions", "models", "List the models trained on exact bytes."),
+        "path": Source("relating", "path", "Show a shortest way from one thing to another."),
+        "leaks": Source("relating", "leaks", "Find models that were tested on what they learned from."),
+        "diff": Source("relating", "diff", "Say how two runs or models differ."),
+        "search": Source("searching", "search", "Find things by name, kind, metrics and parameters."),
         "log": Source("listing", "log", "List what happened, as the signed log holds it."),
     },
     "Upkeep": {

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
+from typing import Any
 
 from lin.errors import InvalidInputError
-from lin.lineage import questions
+from lin.lineage import filters, questions, searching
 from lin.lineage.events import EventId
-from lin.lineage.graph import Cursor, Direction, EdgeKind, Graph, Node, NodeId, NodeKind
+from lin.lineage.graph import PROVENANCE, Cursor, Direction, Edge, EdgeKind, Graph, Node, NodeId, NodeKind
 from lin.lineage.words import RunStatus
 
 from . import reading
@@ -21,15 +22,23 @@ from .records import (
     Evaluation,
     Experiment,
     Impact,
+    Leak,
     MetricsTable,
     Page,
     Run,
     Trace,
     TrainedModel,
+    Way,
 )
 
 _STEP = 500
 """Runs that are looked at in one go when they have to be sifted."""
+_MOST_ENDS = 100
+"""Artifacts with the same bytes to which a way is looked for, the oldest."""
+_LINEAGE = {kind.word: kind for kind in NodeKind if kind.is_artifact or kind is NodeKind.RUN}
+_REACHED = {**_LINEAGE, "evaluation": NodeKind.EVALUATION}
+_MEASURED = {"model": NodeKind.MODEL, "run": NodeKind.RUN, "evaluation": NodeKind.EVALUATION}
+"""What is searched by value unless kinds are named."""
 _SEARCHED = {kind.word: kind for kind in NodeKind if kind.is_artifact or kind in {NodeKind.RUN, NodeKind.EXPERIMENT}}
 
 
@@ -77,16 +86,125 @@ def _ordered(nodes: Iterable[Node], newest_first: bool, after: Cursor | None) ->
     return [n for n in ordered if ((n.created, n.id) < mark if newest_first else (n.created, n.id) > mark)]
 
 
-def search(graph: Graph, text: str, *, kinds: Collection[str], limit: int) -> Sequence[Found]:
-    """Return artifacts, runs and experiments whose name holds a text, newest first."""
-    for kind in kinds:
-        if kind not in _SEARCHED:
-            raise InvalidInputError(f"there is no kind {kind!r} to search for", hint=f"One of: {', '.join(_SEARCHED)}.")
-    one_more(limit)  # a check
-    wanted = [_SEARCHED[kind] for kind in kinds] or list(_SEARCHED.values())
-    nodes = graph.find(kinds=wanted, text=text, newest_first=True, limit=limit)
-    found = reading.records(graph, nodes)
-    return [found[node.id] for node in nodes if node.id in found]
+def search(
+    graph: Graph,
+    *,
+    text: str | None,
+    kinds: Collection[str],
+    where: str | None,
+    newest_first: bool,
+    after: Cursor | None,
+    limit: int | None,
+) -> Page:
+    """Return things by name, kind and value, as a page of whatever they are; see `Repository.search`."""
+    conditions = filters.parse(where) if where is not None else ()
+    words = _MEASURED if conditions else _SEARCHED
+    wanted = [_kind(kind, {**_SEARCHED, **_MEASURED}, "to search for") for kind in kinds]
+    nodes = searching.search(
+        graph,
+        kinds=wanted or list(words.values()),
+        text=text,
+        where=conditions,
+        newest_first=newest_first,
+        after=after,
+        limit=one_more(limit),
+    )
+    return _page_of(graph, nodes, limit)
+
+
+def closure(
+    graph: Graph,
+    start: Sequence[NodeId],
+    direction: Direction,
+    *,
+    kinds: Collection[str],
+    depth: int | None,
+    since: int | None,
+    until: int | None,
+    after: Cursor | None,
+    limit: int | None,
+) -> Page:
+    """Return what made something, or what stands on it, as a page of artifacts and runs, counted."""
+    _check_depth(depth)
+    wanted = [_kind(kind, _REACHED, "that lineage leads to") for kind in kinds] or list(_LINEAGE.values())
+    along = questions.STANDING if NodeKind.EVALUATION in wanted and direction is Direction.DOWN else PROVENANCE
+    within: dict[str, Any] = {"nodes": wanted, "depth": depth, "since": since, "until": until}
+    nodes = graph.closure(start, direction, along, after=after, limit=one_more(limit), **within)
+    whole = after is None and (limit is None or len(nodes) <= limit)
+    total = len(nodes) if whole else graph.closure_size(start, direction, along, **within)
+    return _page_of(graph, nodes, limit, total)
+
+
+def path(graph: Graph, one: Found, other: Found) -> Way | None:
+    """Return a shortest way between two things, from the first to the second if there is one, else back."""
+    along = PROVENANCE | {EdgeKind.HAS_CONTENT, EdgeKind.EVALUATED, EdgeKind.EVALUATED_ON, EdgeKind.EVALUATED_BY}
+    for source, target in ((one, other), (other, one)):
+        edges = questions.path(graph, _way_starts(source), _way_ends(target), along)
+        if edges is not None:
+            return way(graph, edges, _way_starts(source)[0], backwards=source is other)
+    return None
+
+
+def way(graph: Graph, edges: Sequence[Edge], start: NodeId, *, backwards: bool = False) -> Way:
+    """Turn the edges of a path into its record; `start` is where a path without edges stays."""
+    ids = [edges[0].source if edges else start, *(edge.target for edge in edges)]
+    known = reading.records(graph, graph.get(ids).values())
+    nodes = [known.get(key) for key in ids]
+    return Way(
+        tuple(node if not isinstance(node, Experiment) else None for node in nodes),
+        tuple(trace_edge(edge) for edge in edges),
+        backwards,
+    )
+
+
+def _way_starts(found: Found) -> Sequence[NodeId]:
+    if isinstance(found, Experiment):
+        raise InvalidInputError(
+            f"{found.name!r} is an experiment, between which there are no ways", hint="Name an artifact or a run."
+        )
+    return [found.digest.value if isinstance(found, Content) else found.id.value]
+
+
+def _way_ends(found: Found) -> Sequence[NodeId]:
+    if isinstance(found, Content):  # a way to bytes is one to an artifact that holds them
+        return [artifact.id.value for artifact in found.artifacts[:_MOST_ENDS]]
+    return _way_starts(found)
+
+
+def leaks(graph: Graph, models: Collection[NodeId] | None, *, after: Cursor | None, limit: int | None) -> Page:
+    """Return evaluations of models on what they learned from, as a page of `Leak`."""
+    found = questions.leaks(graph, models, after=after, limit=one_more(limit))
+    nodes = [leak.evaluation for leak in found]
+    shown = found if limit is None else found[:limit]
+    known = {item.id.value: item for item in reading.evaluations(graph, [leak.evaluation for leak in shown])}
+    learned = graph.get({node for leak in shown for node in leak.learned})
+    items = [
+        Leak(
+            known[leak.evaluation.id],
+            tuple(reading.artifact(learned[node]) for node in leak.learned if reading.is_known(learned[node])),
+        )
+        for leak in shown
+        if leak.evaluation.id in known
+    ]
+    return Page(tuple(items), reading.after(nodes, limit), len(found) if after is None and shown is found else None)
+
+
+def _page_of(graph: Graph, nodes: Sequence[Node], limit: int | None, total: int | None = None) -> Page:
+    """Make a page of nodes that were asked for with one more than `limit`."""
+    shown = nodes if limit is None else nodes[:limit]
+    found = reading.records(graph, shown)
+    return Page(tuple(found[node.id] for node in shown if node.id in found), reading.after(nodes, limit), total)
+
+
+def _kind(word: str, known: Mapping[str, NodeKind], what: str) -> NodeKind:
+    if word not in known:
+        raise InvalidInputError(f"there is no kind {word!r} {what}", hint=f"One of: {', '.join(known)}.")
+    return known[word]
+
+
+def _check_depth(depth: int | None) -> None:
+    if depth is not None and depth < 0:
+        raise InvalidInputError(f"a depth cannot be {depth}", hint="0 is the thing itself, 1 what it touches.")
 
 
 def starts(graph: Graph, found: Found) -> Sequence[NodeId]:
@@ -107,8 +225,7 @@ def trace(
     graph: Graph, start: Sequence[NodeId], direction: Direction, *, depth: int | None, max_nodes: int | None
 ) -> Trace:
     """Return everything that made it, or stands on it, with the edges between."""
-    if depth is not None and depth < 0:
-        raise InvalidInputError(f"a depth cannot be {depth}", hint="0 is the thing itself, 1 what it touches.")
+    _check_depth(depth)
     if max_nodes is not None and max_nodes < 1:
         raise InvalidInputError(f"a trace cannot have {max_nodes} nodes", hint="Ask for at least 1.")
     found = questions.trace(graph, start, direction, depth=depth, max_nodes=max_nodes)
@@ -135,13 +252,15 @@ def models_trained_on(
     return reading.page([trained.model for trained in found], items, limit, total)
 
 
-def impact(graph: Graph, start: Sequence[NodeId]) -> Impact:
-    """Return what stands on these artifacts or runs."""
-    found = questions.impact(graph, start)
+def impact(graph: Graph, start: Sequence[NodeId], limit: int | None) -> Impact:
+    """Return what stands on these artifacts or runs: how much, and the first of each sort."""
+    found = questions.impact(graph, start, limit=limit)
     return Impact(
         models=tuple(reading.artifact(node) for node in found.models if reading.is_known(node)),
         evaluations=tuple(reading.evaluations(graph, found.evaluations)),
         aliases=tuple(reading.aliases(graph, found.aliases)),
+        model_count=found.model_count,
+        evaluation_count=found.evaluation_count,
         runs=found.runs,
         artifacts=found.artifacts,
     )

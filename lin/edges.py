@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lin.lineage.events import EventId
-from lin.lineage.graph import Edge
+from lin.lineage.graph import PROVENANCE, Edge
 from lin.lineage.words import Evidence
 
 from .records import TraceEdge
@@ -28,8 +28,8 @@ def notes_of(edge: Edge) -> Sequence[Note]:
 
 
 def trace_edge(edge: Edge) -> TraceEdge:
-    """Turn a provenance edge into its record."""
-    notes = notes_of(edge)
+    """Turn an edge into its record; only those of provenance have paths and evidence."""
+    notes = notes_of(edge) if edge.kind in PROVENANCE else ()
     return TraceEdge(
         source=EventId(edge.source),
         target=EventId(edge.target),

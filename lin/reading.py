@@ -98,7 +98,7 @@ def records(graph: Graph, nodes: Iterable[Node]) -> dict[NodeId, Found]:
         elif node.kind == NodeKind.RUN:
             answer[node.id] = run(node)
         elif node.kind == NodeKind.EXPERIMENT:
-            answer[node.id] = Experiment(node.id, node.name or "")
+            answer[node.id] = Experiment(node.id, node.name or "", node.created)
         elif node.kind == NodeKind.CONTENT:
             contents.append(node)
         elif node.kind == NodeKind.EVALUATION:
@@ -192,10 +192,15 @@ def aliases(graph: Graph, moves: Iterable[Node]) -> list[Alias]:
 
 def page(nodes: Sequence[Node], items: Sequence[Any], limit: int | None, total: int | None = None) -> Page:
     """Cut a list that was asked for with one item more than `limit` into a page."""
+    return Page(tuple(items[:limit]), after(nodes, limit), total)
+
+
+def after(nodes: Sequence[Node], limit: int | None) -> Cursor | None:
+    """Return where the next page starts of a list that was asked for with one item more than `limit`."""
     if limit is None or len(nodes) <= limit:
-        return Page(tuple(items), None, total)
+        return None
     last = nodes[limit - 1]
-    return Page(tuple(items[:limit]), Cursor(last.created, last.id), total)
+    return Cursor(last.created, last.id)
 
 
 def _artifacts_at(

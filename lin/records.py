@@ -139,10 +139,17 @@ class Run(Record):
 
 @dataclass(frozen=True, slots=True)
 class Experiment(Record):
-    """A named group of runs that owns models."""
+    """A named group of runs that owns models.
+
+    Attributes:
+        id: 32 bytes.
+        name: Its name.
+        began: When the first of its runs or artifacts was made, in microseconds since 1970; 0 where that was not asked.
+    """
 
     id: bytes
     name: str
+    began: int = field(default=0, compare=False)
 
     @property
     def label(self) -> str:
@@ -343,12 +350,14 @@ class Page(Record):
 
 @dataclass(frozen=True, slots=True)
 class Impact(Record):
-    """What stands on an artifact.
+    """What stands on an artifact: how much, and the first of each sort.
 
     Attributes:
-        models: Made from it, directly or not.
-        evaluations: Of those models, or on it.
-        aliases: That point at anything downstream of it.
+        models: Made from it, directly or not, the oldest first; at most as many as were asked for.
+        evaluations: Of those models, or on it, the oldest first; at most as many as were asked for.
+        aliases: All that point at anything downstream of it.
+        model_count: How many models there are in all.
+        evaluation_count: How many evaluations there are in all.
         runs: How many runs lie downstream.
         artifacts: How many artifacts lie downstream.
     """
@@ -356,8 +365,39 @@ class Impact(Record):
     models: tuple[Artifact, ...]
     evaluations: tuple[Evaluation, ...]
     aliases: tuple[Alias, ...]
+    model_count: int
+    evaluation_count: int
     runs: int
     artifacts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Way(Record):
+    """A shortest way from one thing to another, in the direction data flows.
+
+    Attributes:
+        nodes: From the upstream end to the downstream end, both of them included; as many as there are edges, and one.
+            What is named here but was recorded elsewhere is None.
+        edges: From each node to the next.
+        backwards: Whether the way leads from what was named second to what was named first.
+    """
+
+    nodes: tuple[Artifact | Run | Evaluation | Content | None, ...]
+    edges: tuple[TraceEdge, ...]
+    backwards: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Leak(Record):
+    """An evaluation on bytes that its model learned from.
+
+    Attributes:
+        evaluation: With its model and dataset.
+        learned: The artifacts among the model's own training ancestors that hold these bytes.
+    """
+
+    evaluation: Evaluation
+    learned: tuple[Artifact, ...]
 
 
 @dataclass(frozen=True, slots=True)

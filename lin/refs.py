@@ -17,14 +17,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING
 
 from lin.errors import AmbiguousRefError, InvalidInputError, NotFoundError
 from lin.lineage.events import format_time
 from lin.lineage.graph import ARTIFACT_KINDS, Graph, Node, NodeKind, named_id
 
-from . import reading
+from . import moments, reading
 from .given import readable
 from .records import Artifact, Content
 
@@ -173,15 +172,10 @@ def _only(ref: str, artifacts: Sequence[Artifact]) -> Artifact:
 
 def _moment(text: str) -> str:
     try:
-        try:
-            # A day means its end: what was recorded on that day counts.
-            moment = datetime.combine(date.fromisoformat(text), time.max, UTC)
-        except ValueError:
-            moment = datetime.fromisoformat(text)
-        return format_time(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
-    except (ValueError, OverflowError) as error:
+        return format_time(moments.parse(text, end_of_day=True))
+    except InvalidInputError as error:
         raise InvalidInputError(
-            f"not a date: {text!r}", hint="Write name@{2026-03-01} or name@{2026-03-01T12:30:00Z}."
+            error.message, hint="Write name@{2026-03-01} or name@{2026-03-01T12:30:00Z}."
         ) from error
 
 

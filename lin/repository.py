@@ -13,8 +13,10 @@ import secrets
 import shutil
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
+from datetime import date
+from itertools import islice
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import rfc8785
 
@@ -26,6 +28,7 @@ from lin.errors import (
     LinError,
     NotFoundError,
 )
+from lin.lineage import questions
 from lin.lineage.admission import alias_heads
 from lin.lineage.apply import named_id
 from lin.lineage.events import AliasMoved, ArtifactRecorded, EventId, Scalar
@@ -41,9 +44,9 @@ from lin.store.scan import Ignore
 from lin.store.statcache import StatCache
 from lin.store.tree import MAX_NAME
 
-from . import answers, checking, config, indexes, reading, refs
+from . import answers, checking, config, indexes, moments, reading, refs
 from ._opening import Opened, create, open_existing
-from .given import file_name, given_path, one_more, scalars
+from .given import file_name, given_path, one_more, readable, scalars
 from .progress import Progress, silent
 from .reading import Found
 from .records import (
@@ -64,7 +67,11 @@ from .records import (
     TreeEntry,
     Used,
     VerifyReport,
+    Way,
 )
+
+if TYPE_CHECKING:
+    from .differing import Diff
 
 T = TypeVar("T")
 
@@ -509,18 +516,36 @@ class Repository:
         """Store what may be personal as an erasable blob, salted so that its digest gives nothing away."""
         return self.store.put_bytes(rfc8785.dumps({**detail, _SALT: secrets.token_hex(16)}))
 
-    def search(self, text: str, *, kinds: Collection[str] = (), limit: int = 50) -> Sequence[Found]:
-        """Find artifacts, runs and experiments whose name holds `text` in any case, newest first.
+    def search(
+        self,
+        text: str | None = None,
+        *,
+        kinds: Collection[str] = (),
+        where: str | None = None,
+        newest_first: bool = True,
+        after: Cursor | None = None,
+        limit: int | None = 50,
+    ) -> Page:
+        """Find things by name, kind and value, as a page of artifacts, runs, evaluations and experiments.
 
         Args:
-            text: Part of a name.
-            kinds: Words: `model`, `dataset`, `run`, `experiment`, …; all of these when empty.
+            text: Part of a name, A to Z in either case. Evaluations have none.
+            kinds: Words: `model`, `dataset`, `run`, `evaluation`, `experiment`, …. When empty, all but evaluations;
+                with `where`, models, runs and evaluations.
+            where: Conditions on metrics and parameters, such as `accuracy > 0.9 and lr <= 0.1`; see
+                `lin.lineage.filters`. A model has those of the run that made it and of its evaluations.
+            newest_first: Whether to begin with the newest.
+            after: Only what comes after this cursor.
             limit: At most so many.
 
         Raises:
-            InvalidInputError: A kind does not exist.
+            InvalidInputError: A kind does not exist, or the conditions cannot be read.
         """
-        return answers.search(self.graph, text, kinds=kinds, limit=limit)
+        if text is not None and readable(text) != text:
+            raise InvalidInputError(f"not a text: {text!r}", hint="Names are text in UTF-8.")
+        return answers.search(
+            self.graph, text=text, kinds=kinds, where=where, newest_first=newest_first, after=after, limit=limit
+        )
 
     # ------------------------------------------------------------------ aliases
 
@@ -579,10 +604,146 @@ class Repository:
         start = answers.starts(graph, refs.resolve(graph, ref))
         return answers.trace(graph, start, direction, depth=depth, max_nodes=max_nodes)
 
-    def impact(self, ref: str) -> Impact:
-        """Return the models, evaluations and aliases that stand on an artifact."""
+    def impact(self, ref: str, *, limit: int | None = 100) -> Impact:
+        """Return how many models, evaluations and aliases stand on an artifact, and the first of them.
+
+        Args:
+            ref: A ref; a digest means every artifact with those bytes.
+            limit: At most so many models and evaluations; `closure` downstream has all of them, in pages.
+        """
         graph = self.graph
-        return answers.impact(graph, answers.starts(graph, refs.resolve(graph, ref)))
+        return answers.impact(graph, answers.starts(graph, refs.resolve(graph, ref)), limit)
+
+    def closure(
+        self,
+        ref: str,
+        *,
+        direction: Direction = Direction.UP,
+        kinds: Collection[str] = (),
+        depth: int | None = None,
+        since: str | date | None = None,
+        until: str | date | None = None,
+        after: Cursor | None = None,
+        limit: int | None = 100,
+    ) -> Page:
+        """Return everything that made it (up) or stands on it (down), counted, as a page in the order of creation.
+
+        Args:
+            ref: A ref; a digest means every artifact with those bytes, an experiment everything in it.
+            direction: Which way.
+            kinds: Words: artifact kinds and `run`, all of these when empty; downstream also `evaluation`.
+            depth: At most so many links away.
+            since: Only what was made then or later: a day (from its beginning) or a time. Ways lead through the rest.
+            until: Only what was made then or earlier: a day (to its end) or a time.
+            after: Only what comes after this cursor.
+            limit: At most so many.
+
+        Raises:
+            InvalidInputError: A kind does not exist, or a time or depth cannot be read.
+        """
+        graph = self.graph
+        return answers.closure(
+            graph,
+            answers.starts(graph, refs.resolve(graph, ref)),
+            direction,
+            kinds=kinds,
+            depth=depth,
+            since=moments.micros(since, end_of_day=False),
+            until=moments.micros(until, end_of_day=True),
+            after=after,
+            limit=limit,
+        )
+
+    def path(self, one: str, other: str) -> Way | None:
+        """Return a shortest way from one thing to another along which data flowed; None where there is none.
+
+        If nothing leads from the first to the second, a way back is looked for and told as `backwards`.
+
+        Args:
+            one: A ref of an artifact, a run, an evaluation, or bytes by their digest.
+            other: Likewise.
+        """
+        graph = self.graph
+        return answers.path(graph, refs.resolve(graph, one), refs.resolve(graph, other))
+
+    def training_path(self, ref: str | Path, model: str) -> Way | None:
+        """Return a shortest way on which bytes came into a model by training; None if they did not.
+
+        Args:
+            ref: The bytes: a ref, or a file or folder on disk.
+            model: A ref of a model.
+        """
+        graph = self.graph
+        contents = self._contents(ref)
+        found = questions.training_path(graph, contents, refs.resolve_artifact(graph, model).id.value)
+        return None if found is None else answers.way(graph, found, next(iter(contents)))
+
+    def leaks(
+        self,
+        model: str | None = None,
+        *,
+        experiment: str | None = None,
+        after: Cursor | None = None,
+        limit: int | None = None,
+    ) -> Page:
+        """Return the evaluations of models on bytes that these models learned from, as a page of `Leak`.
+
+        A model learned from everything that a run used as `train`, `input` or `base-model` on the way to it, directly
+        or through derived data and other models. It is the bytes that count, whatever they were called.
+
+        Args:
+            model: A ref: only evaluations of this model.
+            experiment: Only evaluations of the models of this experiment.
+            after: Only what comes after this cursor.
+            limit: At most so many.
+        """
+        graph = self.graph
+        models: Collection[bytes] | None = None
+        if model is not None:
+            models = [refs.resolve_artifact(graph, model).id.value]
+        if experiment is not None:
+            members = questions.models_of(graph, self.experiment(experiment).id)
+            models = members if models is None else [each for each in models if each in members]
+        return answers.leaks(graph, models, after=after, limit=limit)
+
+    def diff(self, old: str, new: str, *, patches: bool = False) -> Diff:
+        """Compare two runs, or two models by the runs that made them.
+
+        Args:
+            old: A ref of a run or artifact.
+            new: Likewise.
+            patches: Also compare text files line by line.
+
+        Raises:
+            InvalidInputError: One of them is neither a run nor an artifact.
+        """
+        from .differing import diff  # noqa: PLC0415 - few questions compare files
+
+        graph = self.graph
+        found = [_one_artifact(graph, refs.resolve(graph, ref), ref) for ref in (old, new)]
+        return diff(graph, self.store, *found, patches=patches)
+
+    def as_of(self, moment: str | int | date, *, progress: Progress | None = None) -> Self:
+        """Return this repository as it was, to be read only; close it as any other.
+
+        Its graph is built from the events up to then alone, and kept in this machine's cache. Bytes, checkpoint and
+        verification are the present ones.
+
+        Args:
+            moment: A number of events, counted from the beginning of the log; or a day (to its end) or time, which
+                stands for the events that claim to be from then or before.
+            progress: Told of the events read so far.
+
+        Raises:
+            InvalidInputError: It is none of these, or the log is shorter.
+        """
+        from lin.lineage.past import PastLedger  # noqa: PLC0415 - few look back
+
+        told = progress or silent
+        ledger = PastLedger(
+            self._ledger.log, self._cache, moments.past(moment), lambda done, total: told(0, None, done, total)
+        )
+        return type(self)(Opened(self._place, self._description, ledger, self._cache))
 
     def models_trained_on(
         self, ref: str | Path, *, transitive: bool = False, after: Cursor | None = None, limit: int | None = None
@@ -644,7 +805,11 @@ class Repository:
         Raises:
             InvalidInputError: A kind does not exist.
         """
-        return checking.log_entries(self._ledger.log, newest_first=newest_first, limit=limit, kinds=kinds)
+        moment = self._ledger.moment
+        if moment is None:
+            return checking.log_entries(self._ledger.log, newest_first=newest_first, limit=limit, kinds=kinds)
+        entries = checking.log_entries(self._ledger.log, newest_first=newest_first, limit=None, kinds=kinds)
+        return islice((entry for entry in entries if moment.includes(entry.position, entry.at)), limit)
 
     def checkpoint(self) -> str:
         """Return the log's signed checkpoint: a C2SP signed note."""
@@ -718,6 +883,10 @@ class Repository:
     def doctor(self) -> Sequence[Advice]:
         """Look for common trouble and say what to do about it."""
         return checking.doctor(self._place, self._ledger, self._description)
+
+
+def _one_artifact(graph: Graph, found: Found, ref: str) -> Found:
+    return refs.resolve_artifact(graph, ref) if isinstance(found, Content) else found
 
 
 def drafted(draft: Draft, statement: ArtifactRecorded) -> Artifact:

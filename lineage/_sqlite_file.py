@@ -19,12 +19,12 @@ from lin.errors import BackendError, DamagedIndexError, PermissionDeniedError, S
 
 from .union import canonical, merge_notes
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Counted up with every change of the schema or of what events contribute."""
 
 _APPLICATION = 0x6C696E31
 _BUSY_SECONDS = 5.0
-_FILES = ("", "-wal", "-shm", "-journal")
+_FILES = ("", "-wal", "-shm", "-journal", "-adjacency", "-adjacency.part")
 
 _SCHEMA = """
 CREATE TABLE meta(one INTEGER PRIMARY KEY CHECK (one = 1), size INTEGER NOT NULL, frontier BLOB NOT NULL);
@@ -40,6 +40,14 @@ CREATE INDEX node_name ON node(name, created, id) WHERE name IS NOT NULL;
 CREATE INDEX node_version ON node(name, version) WHERE version IS NOT NULL;
 CREATE TABLE edge(src INTEGER, kind INTEGER, dst INTEGER, notes TEXT, PRIMARY KEY(src, kind, dst)) WITHOUT ROWID;
 CREATE UNIQUE INDEX edge_in ON edge(dst, kind, src);
+CREATE TABLE value(
+  k INTEGER, what INTEGER, name TEXT, number REAL, text TEXT, PRIMARY KEY(k, what, name)
+) WITHOUT ROWID;
+CREATE INDEX value_name ON value(what, name, number, text);
+CREATE TABLE adjacency(one INTEGER PRIMARY KEY CHECK (one = 1), token BLOB NOT NULL, noting INTEGER NOT NULL);
+INSERT INTO adjacency VALUES (1, x'', 0);
+CREATE TABLE newer_edge(n INTEGER PRIMARY KEY, src INTEGER, kind INTEGER, dst INTEGER);
+CREATE TABLE changed_node(n INTEGER PRIMARY KEY, k INTEGER);
 """
 
 # In this order: the page size counts only before the first page is written.

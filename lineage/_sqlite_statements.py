@@ -14,8 +14,12 @@ Numbers of kinds are written into the text, everything else is bound.
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Any
 
-from .graph import Direction, EdgeKind, NodeKind
+from .events import plain_number
+from .graph import Direction, EdgeKind, NodeKind, Value, Within
+from .measures import is_number
+from .union import canonical
 
 NODE = "n.k, n.id, n.kind, n.created, n.name, n.facets"
 FEW_KINDS = 3
@@ -35,8 +39,41 @@ ADD_EVENT = """
 INSERT INTO event(id, position) VALUES (?, ?)
 ON CONFLICT(id) DO UPDATE SET position = excluded.position WHERE excluded.position < position
 """
+FORGET_VALUES = "DELETE FROM value WHERE k = ?"
+ADD_VALUE = "INSERT INTO value(k, what, name, number, text) VALUES (?, ?, ?, ?, ?)"
 CHECK = "PRAGMA quick_check(1)"
-CLEAR = ("DELETE FROM node", "DELETE FROM edge", "DELETE FROM event", "INSERT OR REPLACE INTO meta VALUES (1, 0, x'')")
+CLEAR = (
+    "DELETE FROM node",
+    "DELETE FROM edge",
+    "DELETE FROM value",
+    "DELETE FROM event",
+    "DELETE FROM newer_edge",
+    "DELETE FROM changed_node",
+    "INSERT OR REPLACE INTO adjacency VALUES (1, x'', 0)",
+    "INSERT OR REPLACE INTO meta VALUES (1, 0, x'')",
+)
+ADJACENCY_STATE = """
+SELECT a.token, (SELECT coalesce(max(n), 0) FROM newer_edge), (SELECT coalesce(max(n), 0) FROM changed_node),
+  (SELECT coalesce(max(k), 0) FROM node)
+FROM adjacency AS a WHERE a.one = 1
+"""
+IS_NOTING = "SELECT noting FROM adjacency WHERE one = 1"
+NOTE_EDGE = "INSERT INTO newer_edge(src, kind, dst) VALUES (?, ?, ?)"
+NOTE_NODE = "INSERT INTO changed_node(k) VALUES (?)"
+NOTE_CHANGES = "UPDATE adjacency SET noting = 1 WHERE one = 1"
+REPLACE_TOKEN = "UPDATE adjacency SET token = ? WHERE one = 1 AND token = ? AND noting = 1"  # noqa: S105 - no password
+FORGET_EDGES = "DELETE FROM newer_edge WHERE n <= ?"
+FORGET_CHANGES = "DELETE FROM changed_node WHERE n <= ?"
+NEWER_EDGES = "SELECT src, kind, dst FROM newer_edge WHERE n > ?"
+NEWER_NODES = "SELECT k, kind, created FROM node WHERE k > ?"
+# Those beyond the second parameter are among the newer ones anyway.
+CHANGED_NODES = """
+SELECT DISTINCT n.k, n.kind, n.created FROM changed_node AS c CROSS JOIN node AS n ON n.k = c.k
+WHERE c.n > ? AND c.k <= ?
+"""
+ALL_NODES = "SELECT k, kind, created, id FROM node"
+ALL_EDGES = "SELECT src, kind, dst FROM edge"
+ID_OF = "SELECT id FROM node WHERE k = ?"
 MAX_VERSION = "SELECT max(version) FROM node INDEXED BY node_version WHERE name = ? AND version IS NOT NULL"
 
 # From one name to the next through the index: as many steps as there are different names.
@@ -124,6 +161,45 @@ def count_by_key(kinds: Collection[NodeKind]) -> str:
         "SELECT count(*) FROM json_each(?) AS s CROSS JOIN node AS n "
         f"ON n.k = s.value AND (n.kind + 0*s.value) IN ({_numbers(kinds)})"
     )
+
+
+def count_kinds_by_key() -> str:
+    """Count by kind. Parameters: a JSON array of keys."""
+    return "SELECT n.kind, count(*) FROM json_each(?) AS s CROSS JOIN node AS n ON n.k = s.value GROUP BY n.kind"
+
+
+CREATED_SINCE = " AND (n.created + 0*s.value) >= ?"
+CREATED_UNTIL = " AND (n.created + 0*s.value) <= ?"
+"""Added to `BY_KEY` and `count_by_key`; the parameter is the moment."""
+
+
+def by_value(within: Within) -> tuple[str, tuple[Any, ...]]:
+    """Find by a value: for `find`, with the parameters that follow those for `what` and the name."""
+    conditions: list[str] = []
+    parameters: list[Any] = []
+    if within.equals is not None:
+        number, text = stored(within.equals)
+        conditions = ["v.number = ?"] if text is None else ["v.number IS NULL", "v.text = ?"]
+        parameters = [number if text is None else text]
+    else:
+        if within.low is not None:
+            conditions.append("v.number > ?" if within.low_open else "v.number >= ?")
+            parameters.append(float(within.low))
+        if within.high is not None:
+            conditions.append("v.number < ?" if within.high_open else "v.number <= ?")
+            parameters.append(float(within.high))
+    where = " AND ".join(["v.what = ?", "v.name = ?", *conditions])
+    statement = (
+        "SELECT {node} FROM value AS v INDEXED BY value_name CROSS JOIN node AS n ON n.k = v.k "
+        f"AND (n.kind + 0*v.k) IN ({{kinds}}) WHERE {where}"
+    )
+    return statement, tuple(parameters)
+
+
+def stored(value: Value) -> tuple[float | None, str | None]:
+    """Return a value as its two columns: a number, or for anything else its JSON."""
+    value = plain_number(value)
+    return (value, None) if is_number(value) else (None, canonical(value))  # type: ignore[return-value]
 
 
 def step(direction: Direction, kinds: Collection[EdgeKind]) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
@@ -116,6 +117,7 @@ def _key(statement: KeyChanged, created: int, facet: dict[str, Any]) -> Iterator
         yield Node(actor, NodeKind.ACTOR, facets={"revoked": facet})
 
 
+@lru_cache(maxsize=8_192)
 def _notes(path: str | None, evidence: str | None) -> tuple[str, ...]:
     note = {name: str(value) for name, value in (("path", path), ("evidence", evidence)) if value is not None}
     return (canonical(note),) if note else ()

@@ -7,6 +7,7 @@ these, which are rare, the reference implementation is asked: it is ten times sl
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 MAX_INTEGER = 2**53 - 1
@@ -15,13 +16,26 @@ MAX_INTEGER = 2**53 - 1
 _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, check_circular=False).encode
 
 
-def dumps(document: Any) -> bytes:
+# In what Python's encoder writes: an integer that may be too large, a fraction of zero, an exponent, and no number.
+_UNUSUAL = re.compile(rb"[:,\[]-?(?:[0-9]{16}|[0-9]+(?:\.0[,}\]]|\.[0-9]+e|e)|[NI])")
+
+
+def dumps(document: Any, *, expected: bytes | None = None) -> bytes:
     """Write a document as RFC 8785 says.
+
+    Args:
+        document: What to write.
+        expected: What it probably is: that this is right is found faster than what else would be.
 
     Raises:
         ValueError: It holds what JSON has no exact form for: NaN, an infinity, a larger integer, half of a
             surrogate pair, or another type.
     """
+    if expected is not None and expected.isascii() and not _UNUSUAL.search(expected):
+        # Then every key and number in it is of those that both write alike (`_is_plain`), if it is this document.
+        written = _encode(document).encode("utf-8", "surrogatepass")
+        if written == expected:
+            return written
     if _is_plain(document):
         return _encode(document).encode()
     import rfc8785  # noqa: PLC0415 - 18 ms that few need

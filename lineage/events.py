@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, ClassVar, Self, TypeVar
@@ -96,7 +96,8 @@ def parse_time(text: str) -> datetime:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
         raise InvalidInputError(f"not a time as events write it: {text!r}") from error
-    if moment.tzinfo is not UTC or format_time(moment) != text:
+    # What `format_time` writes, without its price: only the years before 1000 would differ.
+    if moment.tzinfo is not UTC or moment.isoformat(timespec="microseconds")[:26] + "Z" != text or moment.year < 1000:  # noqa: PLR2004
         raise InvalidInputError(f"not a time as events write it: {text!r}")
     return moment
 
@@ -302,9 +303,12 @@ class Event:
     at: str
     actor: str
     statement: Statement
+    _body: Mapping[str, Any] | None = field(default=None, init=False, repr=False, compare=False)
 
     def body(self) -> dict[str, Any]:
         """Return the statement's fields as JSON; those that are absent or empty are left out."""
+        if self._body is not None:
+            return dict(self._body)
         document: dict[str, Any] = _encode(self.statement)
         return document
 
@@ -336,7 +340,7 @@ class Event:
                 out of range, or bytes that differ from the canonical form of what they say.
         """
         try:
-            document = json.loads(payload)
+            document = json.loads(payload.decode("utf-8", "surrogatepass"))
             version, kind = document["v"], str(document["kind"])
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise InvalidInputError(f"not an event: {payload[:80]!r}") from error
@@ -346,14 +350,21 @@ class Event:
             )
         try:
             parse_time(document["at"])
-            event = cls(document["at"], _id(document["actor"]), _decode(STATEMENTS[kind], document["body"]))
+            body = document["body"]
+            event = cls(document["at"], _id(document["actor"]), _decode(STATEMENTS[kind], body))
             _check(event.statement)
-            written = event.payload()
+            # Every field was read by a decoder that takes one form only, and none is there that says nothing. So what
+            # the event would be written as is this document, and it remains to see that these are its bytes.
+            written = canonical.dumps(document, expected=payload)
         except (ValueError, KeyError, TypeError) as error:
             raise InvalidInputError(f"not a valid {kind} event: {error}") from error
-        if written != payload:
+        if written != payload or type(version) is not int or document.keys() != _EVENT_FIELDS:
             raise InvalidInputError(f"the {kind} event {EventId.of(payload)} is not in canonical form")
+        object.__setattr__(event, "_body", body)
         return event
+
+
+_EVENT_FIELDS = {"actor", "at", "body", "kind", "v"}
 
 
 # ---------------------------------------------------------------------------- to and from JSON
@@ -406,11 +417,23 @@ def _scalars(value: Any) -> dict[str, Scalar]:
     for key, item in value.items():
         if not isinstance(item, (str, int, float, bool)):
             raise TypeError(f"{key}: expected a string, number or boolean, found {item!r}")
+        if type(item) is not str and plain_number(item) is not item:
+            raise ValueError(f"{key}: {item!r} is written as a string")
     return value
 
 
 def _uses(value: Any) -> tuple[Use, ...]:
-    return tuple(_decode(Use, item) for item in value)
+    return tuple(_decode(Use, item) for item in _list(value))
+
+
+def _ids(value: Any) -> tuple[EventId, ...]:
+    return tuple(EventId.parse(item) for item in _list(value))
+
+
+def _list(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError(f"expected a list, found {value!r}")
+    return value
 
 
 _DECODERS: Mapping[str, Callable[[Any], Any]] = {
@@ -430,7 +453,7 @@ _DECODERS: Mapping[str, Callable[[Any], Any]] = {
     "EventId | None": EventId.parse,
     "Mapping[str, Scalar]": _scalars,
     "tuple[Use, ...]": _uses,
-    "tuple[EventId, ...]": lambda value: tuple(EventId.parse(item) for item in value),
+    "tuple[EventId, ...]": _ids,
 }
 
 
@@ -476,6 +499,14 @@ _FIELDS: Mapping[type[Any], Mapping[str, Callable[[Any], Any]]] = {
 """How to read each field of each class, in the order of its fields."""
 
 
+_EMPTY: tuple[Any, ...] = ((), {})
+_ALWAYS: Mapping[type[Any], frozenset[str]] = {
+    cls: frozenset(f.name for f in fields(cls) if f.default not in (None, ()) and f.default_factory is MISSING)
+    for cls in _FIELDS
+}
+"""The fields of each class that are written whatever they say: absent means absent or empty, never a default."""
+
+
 def _decode(cls: type[T], document: Any) -> T:
     if not isinstance(document, dict):
         raise TypeError(f"expected an object, found {document!r}")
@@ -483,4 +514,10 @@ def _decode(cls: type[T], document: Any) -> T:
     unknown = document.keys() - decoders.keys()
     if unknown:
         raise ValueError(f"unknown field {min(unknown)!r}")
-    return cls(**{name: decoders[name](item) for name, item in document.items()})
+    if not _ALWAYS[cls] <= document.keys():
+        raise ValueError(f"missing field {min(_ALWAYS[cls] - document.keys())!r}")
+    values = {name: decoders[name](item) for name, item in document.items()}
+    for name, value in values.items():
+        if value in _EMPTY:
+            raise ValueError(f"{name} is empty, and is left out then")
+    return cls(**values)

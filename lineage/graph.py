@@ -19,6 +19,9 @@ from typing import Any, Protocol
 
 from .words import ArtifactKind, Role
 
+Value = str | int | float | bool
+"""What a parameter or metric may be; an event's `Scalar`."""
+
 NodeId = bytes
 """32 bytes: an event id, a content digest, or `named_id` of what has only a name."""
 
@@ -126,6 +129,46 @@ class Direction(StrEnum):
 
     UP = "up"
     DOWN = "down"
+
+
+class Measure(IntEnum):
+    """What a value says; the numbers are stored, so they never change."""
+
+    METRIC = 1
+    """Of a run when it finished (`finished.metrics`), or of an evaluation (`evaluation.metrics`)."""
+    PARAMETER = 2
+    """Of a run when it started (`started.parameters`)."""
+
+    @property
+    def word(self) -> str:
+        """The word people use."""
+        return self.name.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """A condition on a value.
+
+    Numbers compare with numbers, by value (1 equals 1.0). A boolean is no number, and neither is a text that stands
+    for what JSON has no number for (`NaN`, `Infinity`; see `plain_number`): both are found by `equals` alone, a text
+    by exactly this text. Without any condition every value is within.
+
+    Attributes:
+        low: Numbers from here on.
+        high: Numbers up to here.
+        low_open: Not `low` itself.
+        high_open: Not `high` itself.
+        equals: Only this value; then there are no bounds.
+    """
+
+    low: float | None = None
+    high: float | None = None
+    low_open: bool = False
+    high_open: bool = False
+    equals: Value | None = None
+
+
+ANYTHING = Within()
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,6 +343,32 @@ class Graph(Protocol):
         They come in the order (source, kind, target), each once.
         """
 
+    def measured(
+        self,
+        name: str,
+        within: Within = ANYTHING,
+        *,
+        what: Measure = Measure.METRIC,
+        kinds: Collection[NodeKind] = (),
+        newest_first: bool = False,
+        after: Cursor | None = None,
+        limit: int | None = None,
+    ) -> Sequence[Node]:
+        """Return the runs and evaluations with a metric or parameter within bounds, in the order (`created`, `id`).
+
+        Which values a node has is a function of the node alone: `lin.lineage.measures.values_of`. A node that an
+        event changes loses the values it no longer has.
+
+        Args:
+            name: The value's name, exactly.
+            within: What it must be.
+            what: Whether a metric or a parameter is meant.
+            kinds: Any of these; all when empty.
+            newest_first: Reverse the order.
+            after: Only what comes after this cursor in the order asked for.
+            limit: At most so many.
+        """
+
     def closure(
         self,
         start: Collection[NodeId],
@@ -307,6 +376,9 @@ class Graph(Protocol):
         kinds: Collection[EdgeKind],
         *,
         nodes: Collection[NodeKind] = (),
+        depth: int | None = None,
+        since: int | None = None,
+        until: int | None = None,
         after: Cursor | None = None,
         limit: int | None = None,
     ) -> Sequence[Node]:
@@ -318,6 +390,10 @@ class Graph(Protocol):
             direction: Which way.
             kinds: Along these edges only.
             nodes: Return only these kinds (others are still passed through); all when empty.
+            depth: Only what a path of at most so many edges leads to; nothing for 0.
+            since: Return only what was created then (in microseconds since 1970) or later; others are still passed
+                through. `UNSEEN` nodes were created at 0.
+            until: Return only what was created then or earlier; others are still passed through.
             after: Only what comes after this cursor.
             limit: At most so many.
         """
@@ -329,8 +405,37 @@ class Graph(Protocol):
         kinds: Collection[EdgeKind],
         *,
         nodes: Collection[NodeKind] = (),
+        depth: int | None = None,
+        since: int | None = None,
+        until: int | None = None,
     ) -> int:
         """Count what `closure` would return without a limit."""
+
+    def closure_kinds(
+        self, start: Collection[NodeId], direction: Direction, kinds: Collection[EdgeKind]
+    ) -> Mapping[NodeKind, int]:
+        """Count what `closure` would return without a limit, by kind of node; a kind that is not there is absent."""
+
+    def leaks(
+        self,
+        learning: Collection[EdgeKind],
+        *,
+        models: Collection[NodeId] | None = None,
+        after: Cursor | None = None,
+        limit: int | None = None,
+    ) -> Sequence[Node]:
+        """Return the evaluations on content that their model was made from, in the order (`created`, `id`).
+
+        Such is an evaluation of a model (`EVALUATED`) on a dataset (`EVALUATED_ON`) if a content of the dataset
+        (`HAS_CONTENT`) is also a content of an artifact that a path of at least one of the edges `learning` leads to,
+        upstream from the model. `lin.lineage.leaking.leaks` is how any engine may answer.
+
+        Args:
+            learning: The edges through which content reaches a model.
+            models: Only evaluations of these; of all models when None.
+            after: Only what comes after this cursor.
+            limit: At most so many.
+        """
 
     def subgraph(
         self,

@@ -46,11 +46,29 @@ def open_index(path: Path) -> SqliteGraph:
         return SqliteGraph(path)
 
 
-def catch_up(log: Log, graph: Graph, progress: Progress | None = None) -> int:
+Included = Callable[[int, str], bool]
+"""Tell by an event's position and time whether the graph is to hold it."""
+
+
+def catch_up(
+    log: Log,
+    graph: Graph,
+    progress: Progress | None = None,
+    *,
+    stop: int | None = None,
+    include: Included | None = None,
+) -> int:
     """Apply what the log holds and the graph does not, and return how many events that were.
 
     Several processes may do so at once on one graph; each event is applied by one of them. A graph that
     turns out to be damaged is emptied and filled again: all of it is in the log.
+
+    Args:
+        log: The log.
+        graph: Where to apply it.
+        progress: Told of the events applied so far.
+        stop: The graph is to hold the log's first so many events; all by default.
+        include: Which of them; all by default. The others move the position, and are proven, all the same.
 
     Raises:
         CorruptLogError: The log was rolled back or rewritten, or its leaves are not those that its checkpoint
@@ -65,7 +83,7 @@ def catch_up(log: Log, graph: Graph, progress: Progress | None = None) -> int:
             # In this order: the log only grows, so a checkpoint read later is never behind the position.
             position = graph.position()
             at = log.checkpoint()
-            for count in _follow(log, at, graph, position, progress):
+            for count in _follow(log, at, graph, position, progress, stop, include):
                 applied += count
         except ConflictError:
             continue  # another process was faster: go on from where it came
@@ -89,7 +107,15 @@ def rebuild(log: Log, graph: Graph, progress: Progress | None = None) -> int:
     return graph.position().size
 
 
-def _follow(log: Log, at: Checkpoint, graph: Graph, position: Position, progress: Progress | None) -> Iterator[int]:
+def _follow(  # noqa: PLR0917 - the arguments of `catch_up`, handed on
+    log: Log,
+    at: Checkpoint,
+    graph: Graph,
+    position: Position,
+    progress: Progress | None,
+    stop: int | None,
+    include: Included | None,
+) -> Iterator[int]:
     """Apply batch after batch, and yield how many events each held."""
     try:
         frontier = Frontier(position.size, position.frontier)
@@ -97,10 +123,11 @@ def _follow(log: Log, at: Checkpoint, graph: Graph, position: Position, progress
         raise DamagedIndexError(
             "the index has lost its position in the log", hint="`lin index rebuild` makes it anew."
         ) from error
-    if position.size >= at.size:
+    stop = at.size if stop is None else min(stop, at.size)
+    if position.size >= stop:
         _check(log, frontier, at, known=True)
         return
-    leaves = log.read(position.size, at.size, at=at)
+    leaves = log.read(position.size, stop, at=at)
     for some in _batches(leaves):
         following = frontier.extend(leaf_digest(leaf.data) for leaf in some)
         if following.size == at.size:
@@ -115,13 +142,13 @@ def _follow(log: Log, at: Checkpoint, graph: Graph, position: Position, progress
                 _check(log, frontier, at, known=True)
             _check(log, following, at, known=False)
         graph.apply(
-            combine(_contribution(leaf) for leaf in some),
+            combine(_contribution(leaf, include) for leaf in some),
             expected=frontier.size,
             position=Position(following.size, following.nodes),
         )
         frontier = following
         if progress is not None:
-            progress(frontier.size, at.size)
+            progress(frontier.size, stop)
         yield len(some)
 
 
@@ -140,11 +167,13 @@ def _batches(leaves: Iterator[Leaf]) -> Iterator[list[Leaf]]:
         yield some
 
 
-def _contribution(leaf: Leaf) -> Batch:
+def _contribution(leaf: Leaf, include: Included | None) -> Batch:
     try:
         signed = parse(leaf.data)
     except UnsupportedFormatError:
         raise
     except InvalidInputError as error:
         raise CorruptLogError(f"entry {leaf.position} of the log is no event: {error.message}") from error
+    if include is not None and not include(leaf.position, signed.event.at):
+        return Batch()
     return contribution(signed.event, signed.id, leaf.position)

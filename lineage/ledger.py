@@ -21,6 +21,7 @@ from .graph import Graph, Position
 from .index import FILE_NAME, Progress, catch_up, open_index, rebuild
 from .keys import ActorKey
 from .log import Log
+from .moment import Moment
 from .note import Signer
 from .sequencer import Sequencer
 from .sqlite import SqliteGraph
@@ -63,6 +64,9 @@ class Ledger:
         log_key: Return the log's private key; asked for when something is written.
         actor_key: Return the key that signs this user's events; asked for when something is written.
     """
+
+    moment: Moment | None = None
+    """Which events it looks at; all of them by default."""
 
     def __init__(
         self,

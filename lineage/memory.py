@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from threading import RLock
 
 from lin.errors import ConflictError
 
+from . import leaking
 from .graph import (
+    ANYTHING,
     Batch,
     Cursor,
     Direction,
     Edge,
     EdgeKind,
+    Measure,
     Node,
     NodeId,
     NodeKind,
     Position,
     Subgraph,
     Truncation,
+    Within,
     ascii_lower,
 )
+from .measures import has_value
 from .union import combine, merge, merge_edge, version_of
 
 
@@ -123,6 +129,26 @@ class MemoryGraph:
             keys = {key for node in ids for key in self._around[direction].get(node, ()) if key[1] in kinds}
             return [self._edges[key] for key in sorted(keys)]
 
+    def measured(
+        self,
+        name: str,
+        within: Within = ANYTHING,
+        *,
+        what: Measure = Measure.METRIC,
+        kinds: Collection[NodeKind] = (),
+        newest_first: bool = False,
+        after: Cursor | None = None,
+        limit: int | None = None,
+    ) -> Sequence[Node]:
+        """Return the runs and evaluations that have such a metric or parameter; see `Graph.measured`."""
+        with self._lock:
+            found = [
+                node
+                for node in self._nodes.values()
+                if (not kinds or node.kind in kinds) and has_value(node, what, name, within)
+            ]
+        return _page(found, after, limit, newest_first=newest_first)
+
     def closure(
         self,
         start: Collection[NodeId],
@@ -130,18 +156,31 @@ class MemoryGraph:
         kinds: Collection[EdgeKind],
         *,
         nodes: Collection[NodeKind] = (),
+        depth: int | None = None,
+        since: int | None = None,
+        until: int | None = None,
         after: Cursor | None = None,
         limit: int | None = None,
     ) -> Sequence[Node]:
         """Return everything that can be reached; see `Graph.closure`."""
+
+        def meets(node: Node) -> bool:
+            return (
+                (not nodes or node.kind in nodes)
+                and (since is None or node.created >= since)
+                and (until is None or node.created <= until)
+            )
+
         with self._lock:
             seen: set[NodeId] = set()
             level: Iterable[NodeId] = start
-            while level:
+            hops = 0
+            while level and (depth is None or hops < depth):
                 level = set(self._step(level, direction, kinds)) - seen
                 seen |= level
+                hops += 1
             found = [self._nodes[node] for node in seen]
-        return _page([node for node in found if not nodes or node.kind in nodes], after, limit)
+        return _page([node for node in found if meets(node)], after, limit)
 
     def closure_size(
         self,
@@ -150,9 +189,29 @@ class MemoryGraph:
         kinds: Collection[EdgeKind],
         *,
         nodes: Collection[NodeKind] = (),
+        depth: int | None = None,
+        since: int | None = None,
+        until: int | None = None,
     ) -> int:
         """Count what `closure` would return without a limit."""
-        return len(self.closure(start, direction, kinds, nodes=nodes))
+        return len(self.closure(start, direction, kinds, nodes=nodes, depth=depth, since=since, until=until))
+
+    def closure_kinds(
+        self, start: Collection[NodeId], direction: Direction, kinds: Collection[EdgeKind]
+    ) -> Mapping[NodeKind, int]:
+        """Count what `closure` would return without a limit, by kind of node."""
+        return Counter(node.kind for node in self.closure(start, direction, kinds))
+
+    def leaks(
+        self,
+        learning: Collection[EdgeKind],
+        *,
+        models: Collection[NodeId] | None = None,
+        after: Cursor | None = None,
+        limit: int | None = None,
+    ) -> Sequence[Node]:
+        """Return the evaluations on content that their model was made from; see `Graph.leaks`."""
+        return leaking.leaks(self, learning, models=models, after=after, limit=limit)
 
     def subgraph(
         self,

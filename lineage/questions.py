@@ -11,17 +11,21 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from .graph import PROVENANCE, Cursor, Direction, Edge, EdgeKind, Graph, Node, NodeId, NodeKind, Subgraph
+from .leaking import witnesses
 from .words import TRAINING_ROLES, Role
 
 TRAINED_THROUGH = frozenset(EdgeKind.used(role) for role in TRAINING_ROLES)
 """Uses from which a model may have learned: never tests, validation, code, environments or settings."""
 
 _GENERATED = frozenset({EdgeKind.GENERATED})
-_LEARNING = TRAINED_THROUGH | _GENERATED
+LEARNING = TRAINED_THROUGH | _GENERATED
+"""The edges through which what an artifact holds reaches a model."""
 _HAS_CONTENT = frozenset({EdgeKind.HAS_CONTENT})
 _MODELS = frozenset({NodeKind.MODEL})
 _MEASURED = frozenset({EdgeKind.EVALUATED, EdgeKind.EVALUATED_ON, EdgeKind.EVALUATED_BY})
 _ALIASED = frozenset({EdgeKind.ALIASED})
+STANDING = PROVENANCE | _MEASURED | _ALIASED
+"""The edges to what stands on something: what was made of it, what was measured, and aliases."""
 _REPLACED = frozenset({EdgeKind.REPLACED})
 _IN_EXPERIMENT = frozenset({EdgeKind.IN_EXPERIMENT})
 
@@ -43,12 +47,14 @@ class Trained:
 
 @dataclass(frozen=True, slots=True)
 class Impact:
-    """What stands on some artifacts or runs.
+    """What stands on some artifacts or runs: how much, and the first of each sort.
 
     Attributes:
         models: Downstream of them, oldest first.
         evaluations: Of anything there, on it, or by it; of what the question starts from, too.
-        aliases: The present moves of aliases that stand for anything there, or for a start.
+        aliases: All present moves of aliases that stand for anything there, or for a start.
+        model_count: How many models there are in all.
+        evaluation_count: How many evaluations there are in all.
         runs: How many runs lie downstream.
         artifacts: How many artifacts lie downstream.
     """
@@ -56,8 +62,23 @@ class Impact:
     models: tuple[Node, ...]
     evaluations: tuple[Node, ...]
     aliases: tuple[Node, ...]
+    model_count: int
+    evaluation_count: int
     runs: int
     artifacts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """An evaluation on what its model was made from.
+
+    Attributes:
+        evaluation: Its node.
+        learned: The artifacts upstream of the model that hold the dataset's bytes, sorted.
+    """
+
+    evaluation: Node
+    learned: tuple[NodeId, ...]
 
 
 def models_trained_on(
@@ -79,7 +100,7 @@ def models_trained_on(
     """
     holders = _targets(graph, contents, _HAS_CONTENT)
     if transitive:
-        models = graph.closure(holders, Direction.DOWN, _LEARNING, nodes=_MODELS, after=after, limit=limit)
+        models = graph.closure(holders, Direction.DOWN, LEARNING, nodes=_MODELS, after=after, limit=limit)
         # From the models upwards: they are at most `limit`, and what they were made from is little.
         roles = _learned(graph, holders, graph.edges([model.id for model in models], Direction.UP, _GENERATED))
     else:
@@ -92,7 +113,7 @@ def count_models_trained_on(graph: Graph, contents: Collection[NodeId], *, trans
     """Count what `models_trained_on` would return without a limit."""
     holders = _targets(graph, contents, _HAS_CONTENT)
     if transitive:
-        return graph.closure_size(holders, Direction.DOWN, _LEARNING, nodes=_MODELS)
+        return graph.closure_size(holders, Direction.DOWN, LEARNING, nodes=_MODELS)
     return len(_of_kind(graph, _learned(graph, holders), _MODELS))
 
 
@@ -108,23 +129,89 @@ def trace(
     return graph.subgraph(start, direction, PROVENANCE, depth=depth, max_nodes=max_nodes)
 
 
-def impact(graph: Graph, start: Collection[NodeId]) -> Impact:
+def impact(graph: Graph, start: Collection[NodeId], *, limit: int | None = None) -> Impact:
     """Return what stands on these artifacts or runs: what would be wrong if they were.
 
     In any role: a run that tested on wrong data measured wrongly. Of aliases only those count that stand
     there now.
+
+    Args:
+        graph: Where to look.
+        start: What might be wrong.
+        limit: At most so many models and evaluations, the oldest; `closure` has the others in pages.
     """
-    downstream = graph.closure(start, Direction.DOWN, PROVENANCE)
-    everything = {*start, *(node.id for node in downstream)}
+    counts = graph.closure_kinds(start, Direction.DOWN, STANDING)
+
+    def first(kind: NodeKind, limit: int | None) -> tuple[Node, ...]:
+        if not counts.get(kind) or limit == 0:
+            return ()
+        return tuple(graph.closure(start, Direction.DOWN, STANDING, nodes={kind}, limit=limit))
+
+    moves = first(NodeKind.ALIAS, None)  # those that were replaced, which are few, have to be told apart
     return Impact(
-        models=tuple(node for node in downstream if node.kind is NodeKind.MODEL),
-        evaluations=tuple(
-            _page(_of_kind(graph, _targets(graph, everything, _MEASURED), {NodeKind.EVALUATION}), None, None)
-        ),
-        aliases=tuple(_page(present_moves(graph, _targets(graph, everything, _ALIASED)), None, None)),
-        runs=sum(node.kind is NodeKind.RUN for node in downstream),
-        artifacts=sum(node.kind.is_artifact for node in downstream),
+        models=first(NodeKind.MODEL, limit),
+        evaluations=first(NodeKind.EVALUATION, limit),
+        aliases=tuple(_page(present_moves(graph, [move.id for move in moves]), None, None)),
+        model_count=counts.get(NodeKind.MODEL, 0),
+        evaluation_count=counts.get(NodeKind.EVALUATION, 0),
+        runs=counts.get(NodeKind.RUN, 0),
+        artifacts=sum(count for kind, count in counts.items() if kind.is_artifact),
     )
+
+
+def path(
+    graph: Graph, sources: Collection[NodeId], targets: Collection[NodeId], kinds: Collection[EdgeKind] = PROVENANCE
+) -> Sequence[Edge] | None:
+    """Return a shortest way downstream from one of some nodes to one of others; None where there is none.
+
+    It looks at every pair, so both must be few.
+    """
+    best: Sequence[Edge] | None = None
+    for source in sources:
+        for target in targets:
+            way = graph.path(source, target, kinds)
+            if way is not None and (best is None or len(way) < len(best)):
+                best = way
+    return best
+
+
+def training_path(graph: Graph, contents: Collection[NodeId], model: NodeId) -> Sequence[Edge] | None:
+    """Return a shortest way on which content came into a model, from the content on; None if it did not.
+
+    That the model itself holds these bytes is no such way.
+    """
+    made = graph.edges([model], Direction.UP, _GENERATED)
+    ways = ((path(graph, contents, [edge.source], LEARNING | _HAS_CONTENT), edge) for edge in made)
+    return min(([*way, edge] for way, edge in ways if way is not None), key=len, default=None)
+
+
+def leaks(
+    graph: Graph,
+    models: Collection[NodeId] | None = None,
+    *,
+    after: Cursor | None = None,
+    limit: int | None = None,
+) -> Sequence[Leak]:
+    """Return the evaluations of models on bytes that these models learned from, in the order (`created`, `id`).
+
+    A model learned from every artifact upstream of it, directly or through derived data and base models, by
+    the uses in `TRAINED_THROUGH`. The name under which the bytes were used does not matter.
+
+    Args:
+        graph: Where to look.
+        models: Evaluations of these only; of all models when None.
+        after: Only what comes after this cursor.
+        limit: At most so many.
+    """
+    found = graph.leaks(LEARNING, models=models, after=after, limit=limit)
+    telling = witnesses(graph, found, LEARNING, models=models)
+    return [Leak(node, tuple(sorted(telling.get(node.id, ())))) for node in found]
+
+
+def models_of(graph: Graph, experiment: NodeId) -> Collection[NodeId]:
+    """Return the models that belong to an experiment, and those that its runs generated."""
+    members = {edge.source for edge in graph.edges([experiment], Direction.UP, _IN_EXPERIMENT)}
+    return {node.id for node in _of_kind(graph, members | _targets(graph, members, _GENERATED), _MODELS)}
 
 
 def evaluations(

@@ -8,33 +8,51 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lin.errors import ConflictError, DamagedIndexError
 
 from . import _sqlite_statements as sql
+from . import leaking
+from ._sqlite_adjacency import SnapshotKeeper
 from ._sqlite_file import SqliteFile, read_notes, write_notes
 from .graph import (
+    ANYTHING,
     Batch,
     Cursor,
     Direction,
     Edge,
     EdgeKind,
+    Measure,
     Node,
     NodeId,
     NodeKind,
     Position,
     Subgraph,
     Truncation,
+    Within,
     ascii_lower,
 )
+from .measures import values_of
 from .union import canonical, combine, merge, version_of
+from .wanted import Wanted
+
+if TYPE_CHECKING:
+    from ._adjacency_file import Array
+    from .adjacency import Adjacency
+
+T = TypeVar("T")
 
 SMALL_CLOSURE = 5_000
 """Nodes up to which one recursive statement is faster than a search level by level."""
+
+FEW_MODELS = 50
+"""Models up to which leaks are looked for one by one."""
 
 _CHUNK = 500
 """Ids bound in one statement."""
@@ -59,6 +77,7 @@ class SqliteGraph:
 
     def __init__(self, path: Path) -> None:
         self._file = SqliteFile(Path(path))
+        self._snapshot = SnapshotKeeper(self._file)
 
     def position(self) -> Position:
         """Return how much of the log this graph holds."""
@@ -72,10 +91,13 @@ class SqliteGraph:
             size = _position(db).size
             if size != expected:
                 raise ConflictError(f"the index holds {size} events, not {expected}", hint="Read its position again.")
-            keys = _write_nodes(db, batch)
-            db.executemany(
-                sql.ADD_EDGE, ((keys[e.source], int(e.kind), keys[e.target], write_notes(e.notes)) for e in batch.edges)
-            )
+            noting = bool(_number(db.execute(sql.IS_NOTING)))
+            keys = _write_nodes(db, batch, noting=noting)
+            # In the order of the table, so that neighbours in it are written one after the other.
+            edges = sorted((keys[e.source], int(e.kind), keys[e.target], write_notes(e.notes)) for e in batch.edges)
+            db.executemany(sql.ADD_EDGE, edges)
+            if noting:
+                db.executemany(sql.NOTE_EDGE, (edge[:3] for edge in edges))
             db.executemany(sql.ADD_EVENT, batch.events)
             db.execute(sql.MOVE, (position.size, b"".join(position.frontier)))
 
@@ -88,6 +110,7 @@ class SqliteGraph:
                     db.execute(statement)
         except DamagedIndexError:
             sound = False
+        self._snapshot.forget()
         if not sound:
             self._file.recreate()
 
@@ -166,6 +189,26 @@ class SqliteGraph:
         edges = [Edge(a, _EDGE_KINDS[kind], b, read_notes(notes)) for a, kind, b, notes in rows]
         return edges if len(keys) <= _STEP else sorted(edges, key=_edge_order)
 
+    def measured(
+        self,
+        name: str,
+        within: Within = ANYTHING,
+        *,
+        what: Measure = Measure.METRIC,
+        kinds: Collection[NodeKind] = (),
+        newest_first: bool = False,
+        after: Cursor | None = None,
+        limit: int | None = None,
+    ) -> Sequence[Node]:
+        """Return the runs and evaluations that have such a metric or parameter; see `Graph.measured`."""
+        where, bounds = sql.by_value(within)
+        statement = sql.find(where, set(kinds) or set(NodeKind), after=after is not None, newest_first=newest_first)
+        cursor = (after.created, after.id) if after is not None else ()
+        parameters = (int(what), name, *bounds, *cursor, -1 if limit is None else limit)
+        with self._file.reading() as db:
+            rows = db.execute(statement, parameters).fetchall()
+        return [self._node(row) for row in rows]
+
     def closure(
         self,
         start: Collection[NodeId],
@@ -173,17 +216,26 @@ class SqliteGraph:
         kinds: Collection[EdgeKind],
         *,
         nodes: Collection[NodeKind] = (),
+        depth: int | None = None,
+        since: int | None = None,
+        until: int | None = None,
         after: Cursor | None = None,
         limit: int | None = None,
     ) -> Sequence[Node]:
         """Return everything that can be reached; see `Graph.closure`."""
-        statement = sql.find(sql.BY_KEY, set(nodes) or set(NodeKind), after=after is not None, newest_first=False)
-        cursor = (after.created, after.id) if after is not None else ()
-        with self._file.reading() as db:
-            # One array however long: the order is over all of them.
-            reached = json.dumps(list(_reach(db, _keys(db, start).values(), direction, kinds)))
-            rows = db.execute(statement, (reached, *cursor, -1 if limit is None else limit)).fetchall()
-        return [self._node(row) for row in rows]
+        wanted = Wanted(frozenset(nodes), since, until, after, limit)
+
+        def few(db: sqlite3.Connection, reached: Collection[int]) -> list[Any]:
+            return _rows(db, reached, wanted)
+
+        def many(db: sqlite3.Connection, adjacency: Adjacency, keys: Collection[int]) -> list[Any]:
+            if direction is Direction.DOWN and depth is None:
+                first = adjacency.first(keys, kinds, wanted, partial(_id_of, db))
+                if first is not None:
+                    return _rows(db, first, wanted)
+            return _page(db, adjacency, adjacency.reach(keys, direction, kinds, depth), wanted)
+
+        return [self._node(row) for row in self._search(start, direction, kinds, depth, few, many)]
 
     def closure_size(
         self,
@@ -192,13 +244,110 @@ class SqliteGraph:
         kinds: Collection[EdgeKind],
         *,
         nodes: Collection[NodeKind] = (),
+        depth: int | None = None,
+        since: int | None = None,
+        until: int | None = None,
     ) -> int:
         """Count what `closure` would return without a limit."""
-        with self._file.reading() as db:
-            reached = _reach(db, _keys(db, start).values(), direction, kinds)
-            if not nodes:
+        created, moments = _created(since, until)
+        statement = sql.count_by_key(set(nodes) or set(NodeKind)) + created
+
+        def few(db: sqlite3.Connection, reached: Collection[int]) -> int:
+            if not nodes and not created:
                 return len(reached)
-            return sum(_number(db.execute(sql.count_by_key(set(nodes)), some)) for some in _arrays(reached))
+            return sum(_number(db.execute(statement, (*some, *moments))) for some in _arrays(reached))
+
+        def many(db: sqlite3.Connection, adjacency: Adjacency, keys: Collection[int]) -> int:  # noqa: ARG001 - as `few`
+            reached = adjacency.reach(keys, direction, kinds, depth)
+            return len(adjacency.those(reached, Wanted(frozenset(nodes), since, until)))
+
+        return self._search(start, direction, kinds, depth, few, many)
+
+    def closure_kinds(
+        self, start: Collection[NodeId], direction: Direction, kinds: Collection[EdgeKind]
+    ) -> Mapping[NodeKind, int]:
+        """Count what `closure` would return without a limit, by kind of node."""
+
+        def few(db: sqlite3.Connection, reached: Collection[int]) -> Mapping[NodeKind, int]:
+            counts: Counter[NodeKind] = Counter()
+            for some in _arrays(reached):
+                for kind, count in db.execute(sql.count_kinds_by_key(), some):
+                    counts[_KINDS[kind]] += count
+            return counts
+
+        def many(db: sqlite3.Connection, adjacency: Adjacency, keys: Collection[int]) -> Mapping[NodeKind, int]:  # noqa: ARG001 - as `few`
+            counts = adjacency.count_kinds(adjacency.reach(keys, direction, kinds))
+            return {_KINDS[kind]: count for kind, count in counts.items()}
+
+        return self._search(start, direction, kinds, None, few, many)
+
+    def _search(  # noqa: PLR0917 - as `closure` names them, and two ways to answer
+        self,
+        start: Collection[NodeId],
+        direction: Direction,
+        kinds: Collection[EdgeKind],
+        depth: int | None,
+        few: Callable[[sqlite3.Connection, Collection[int]], T],
+        many: Callable[[sqlite3.Connection, Adjacency, Collection[int]], T],
+    ) -> T:
+        """Answer from a closure: small ones are found by the index itself, large ones over its snapshot.
+
+        Args:
+            start: Where it begins.
+            direction: Which way.
+            kinds: Along these edges.
+            depth: So many edges at most.
+            few: Answer, given the keys of all that can be reached.
+            many: Answer, given the snapshot and the keys of the start.
+        """
+        for may_make in (True, False):
+            with self._file.reading() as db:
+                keys = list(_keys(db, start).values())
+                adjacency = self._snapshot.opened(db) if kinds else None
+                if adjacency is None:
+                    reached = _reach_some(db, keys, direction, kinds, depth)
+                    if reached is not None:
+                        return few(db, reached)
+                    adjacency = self._snapshot.open(db)
+                due = may_make and self._snapshot.is_due(db)
+                if adjacency is not None and not due:
+                    return many(db, adjacency, keys)
+                if not due:
+                    return few(db, _reach(db, keys, direction, kinds, depth))
+            self._snapshot.make()
+        raise AssertionError  # pragma: no cover - the second round returns
+
+    def make_snapshot(self) -> bool:
+        """Make the snapshot that far-reaching questions are answered from; tell whether it was made.
+
+        They make it themselves when it is due; this is for whoever would rather not wait then.
+        """
+        return self._snapshot.make()
+
+    def leaks(
+        self,
+        learning: Collection[EdgeKind],
+        *,
+        models: Collection[NodeId] | None = None,
+        after: Cursor | None = None,
+        limit: int | None = None,
+    ) -> Sequence[Node]:
+        """Return the evaluations on content that their model was made from; see `Graph.leaks`."""
+        for may_make in (True, False) if models is None or len(models) > FEW_MODELS else ():
+            with self._file.reading() as db:
+                adjacency = self._snapshot.opened(db) or self._snapshot.open(db)
+                due = may_make and self._snapshot.is_due(db)
+                if adjacency is not None and not due:
+                    from ._leak_search import leaking as find  # noqa: PLC0415 - it needs NumPy
+
+                    found = find(adjacency, learning, None if models is None else _keys(db, models).values())
+                    if found is not None:
+                        wanted = Wanted(after=after, limit=limit)
+                        return [self._node(row) for row in _page(db, adjacency, found, wanted)]
+                if not due:
+                    break
+            self._snapshot.make()
+        return leaking.leaks(self, learning, models=models, after=after, limit=limit)
 
     def subgraph(
         self,
@@ -210,28 +359,52 @@ class SqliteGraph:
         max_nodes: int | None = None,
     ) -> Subgraph:
         """Return what can be reached with the edges between; see `Graph.subgraph`."""
-        with self._file.reading() as db:
-            distance: dict[int, int] = {}
-            level = set(_keys(db, start).values())
-            hops = 0
-            while level and (depth is None or hops <= depth):
-                distance.update(dict.fromkeys(level, hops))
-                level = _step(db, level, direction, kinds) - distance.keys()
-                hops += 1
-            rows = _nearest(db, distance, max_nodes)
-            kept = {row[0]: row[1] for row in rows}
-            edges = [
-                Edge(kept[source], _EDGE_KINDS[kind], kept[target], read_notes(notes))
-                for some in _arrays(kept if kinds else ())
-                for source, kind, target, notes in db.execute(sql.edges_around(direction, set(kinds)), some)
-                if source in kept and target in kept
-            ]
-        cut = Truncation.NODES if len(kept) < len(distance) else Truncation.DEPTH if level else None
+        for may_make in (True, False):
+            with self._file.reading() as db:
+                keys = set(_keys(db, start).values())
+                found = None
+                adjacency = self._snapshot.opened(db) if kinds else None
+                if adjacency is None:
+                    found = _take(keys, _levels(db, keys, direction, kinds, seen=keys), depth, SMALL_CLOSURE)
+                    adjacency = None if found else self._snapshot.open(db)
+                if found is None and may_make and self._snapshot.is_due(db):
+                    pass
+                else:
+                    if adjacency is not None:
+                        found = _take(keys, adjacency.levels(keys, direction, kinds, closed=True), depth)
+                    elif found is None:
+                        found = _take(keys, _levels(db, keys, direction, kinds, seen=keys), depth)
+                    assert found is not None  # noqa: S101 - without a limit
+                    return self._subgraph(db, *found, direction, kinds, max_nodes)
+            self._snapshot.make()
+        raise AssertionError  # pragma: no cover - the second round returns
+
+    def _subgraph(  # noqa: PLR0917 - as `subgraph` names them, and what was found
+        self,
+        db: sqlite3.Connection,
+        levels: Sequence[Collection[int]],
+        more: bool,
+        direction: Direction,
+        kinds: Collection[EdgeKind],
+        limit: int | None,
+    ) -> Subgraph:
+        total = sum(map(len, levels))
+        distance = _nearest(levels, limit)
+        rows = [row for some in _arrays(distance) for row in db.execute(sql.nodes_by_key(), some)]
+        rows = sorted(rows, key=lambda row: (distance[row[0]], row[1]))[:limit]
+        kept = {row[0]: row[1] for row in rows}
+        edges = [
+            Edge(kept[source], _EDGE_KINDS[kind], kept[target], read_notes(notes))
+            for some in _arrays(kept if kinds else ())
+            for source, kind, target, notes in db.execute(sql.edges_around(direction, set(kinds)), some)
+            if source in kept and target in kept
+        ]
+        cut = Truncation.NODES if len(kept) < total else Truncation.DEPTH if more else None
         return Subgraph(
             tuple(self._node(row) for row in rows),
             tuple(sorted(edges, key=_edge_order)),
             {row[1]: distance[row[0]] for row in rows},
-            len(distance),
+            total,
             cut,
         )
 
@@ -266,7 +439,7 @@ class SqliteGraph:
 # ---------------------------------------------------------------------------- writing
 
 
-def _write_nodes(db: sqlite3.Connection, batch: Batch) -> dict[NodeId, int]:
+def _write_nodes(db: sqlite3.Connection, batch: Batch, *, noting: bool) -> dict[NodeId, int]:
     """Merge a batch's nodes into those that are there; return the keys of all nodes it names."""
     named = dict.fromkeys(node.id for node in batch.nodes)
     named.update(dict.fromkeys(end for edge in batch.edges for end in (edge.source, edge.target)))
@@ -274,18 +447,32 @@ def _write_nodes(db: sqlite3.Connection, batch: Batch) -> dict[NodeId, int]:
     keys = {node: row[0] for node, row in there.items()}
     fresh: dict[NodeId, Node] = {node: Node(node, NodeKind.UNSEEN) for node in named if node not in there}
     changed: list[tuple[Any, ...]] = []
+    told: list[tuple[int, Node]] = []
+    moved: list[tuple[int]] = []
     for node in batch.nodes:
         row = there.get(node.id)
         if row is None:
             fresh[node.id] = node
             continue
-        columns = _columns(merge(_read(row), node))
+        merged = merge(_read(row), node)
+        columns = _columns(merged)
         if columns[0:3] != row[2:5] or columns[4] != row[5]:
             changed.append((*columns, row[0]))
+            told.append((row[0], merged))
+            if columns[0:2] != row[2:4]:
+                moved.append((row[0],))
     last = _number(db.execute(sql.LAST_KEY))
     keys.update((node, key) for key, node in enumerate(fresh, last + 1))
     db.executemany(sql.ADD_NODE, ((keys[node.id], node.id, *_columns(node)) for node in fresh.values()))
     db.executemany(sql.CHANGE_NODE, changed)
+    if noting:
+        db.executemany(sql.NOTE_NODE, moved)
+    db.executemany(sql.FORGET_VALUES, ((key,) for key, _ in told))
+    told += ((keys[node.id], node) for node in fresh.values())
+    db.executemany(
+        sql.ADD_VALUE,
+        ((key, int(what), name, *sql.stored(v)) for key, node in told for what, name, v in values_of(node)),
+    )
     return keys
 
 
@@ -342,34 +529,119 @@ def _step(
     return {row[0] for some in _arrays(level) for row in db.execute(statement, some)}
 
 
-def _reach(
-    db: sqlite3.Connection, start: Collection[int], direction: Direction, kinds: Collection[EdgeKind]
-) -> set[int]:
-    if not kinds:
+def _rows(db: sqlite3.Connection, keys: Iterable[int], wanted: Wanted) -> list[Any]:
+    """Read those of some nodes that are wanted, in order."""
+    created, moments = _created(wanted.since, wanted.until)
+    after, limit = wanted.after, wanted.limit
+    statement = sql.find(
+        sql.BY_KEY + created, wanted.nodes or set(NodeKind), after=after is not None, newest_first=False
+    )
+    cursor = (after.created, after.id) if after is not None else ()
+    # One array however long: the order is over all of them.
+    some = json.dumps(list(keys))
+    return db.execute(statement, (some, *moments, *cursor, -1 if limit is None else limit)).fetchall()
+
+
+def _page(db: sqlite3.Connection, adjacency: Adjacency, keys: Array, wanted: Wanted) -> list[Any]:
+    return _rows(db, adjacency.page(keys, wanted, partial(_id_of, db)), wanted)
+
+
+def _id_of(db: sqlite3.Connection, key: int) -> NodeId:
+    node: bytes = db.execute(sql.ID_OF, (key,)).fetchone()[0]
+    return node
+
+
+def _created(since: int | None, until: int | None) -> tuple[str, tuple[int, ...]]:
+    bounds = ((sql.CREATED_SINCE, since), (sql.CREATED_UNTIL, until))
+    given = [(text, moment) for text, moment in bounds if moment is not None]
+    return "".join(text for text, _ in given), tuple(moment for _, moment in given)
+
+
+def _reach_some(
+    db: sqlite3.Connection,
+    start: Collection[int],
+    direction: Direction,
+    kinds: Collection[EdgeKind],
+    depth: int | None,
+) -> set[int] | None:
+    """Return what can be reached; None if that is more than `SMALL_CLOSURE`."""
+    if not kinds or (depth is not None and depth <= 0):
         return set()
-    statement = sql.reach(direction, set(kinds))
-    some = json.dumps(list(start))
-    reached = {row[0] for row in db.execute(statement, (some, SMALL_CLOSURE))}
-    if len(reached) < SMALL_CLOSURE:
-        return reached
-    reached = level = _step(db, start, direction, kinds)
-    while level:
-        level = _step(db, level, direction, kinds) - reached
-        reached = reached | level
+    if depth is None:
+        some = json.dumps(list(start))
+        reached = {row[0] for row in db.execute(sql.reach(direction, set(kinds)), (some, SMALL_CLOSURE))}
+        return reached if len(reached) < SMALL_CLOSURE else None
+    reached = set()
+    # Level by level, as a depth beside the key would make every visit a new row.
+    for level in _levels(db, start, direction, kinds):
+        reached |= level
+        depth -= 1
+        if depth == 0:
+            return reached
+        if len(reached) >= SMALL_CLOSURE:
+            return None
     return reached
 
 
-def _nearest(db: sqlite3.Connection, distance: Mapping[int, int], limit: int | None) -> list[Any]:
-    """Return the rows of the nearest nodes, in the order of (distance, id)."""
-    if limit is None or limit >= len(distance):
-        wanted: Collection[int] = distance
-    else:
-        # Whole levels only, up to the one in which the limit falls.
-        by_level = sorted(distance, key=distance.__getitem__)
-        last = distance[by_level[limit - 1]] if limit > 0 else -1
-        wanted = [key for key in by_level if distance[key] <= last]
-    rows = [row for some in _arrays(wanted) for row in db.execute(sql.nodes_by_key(), some)]
-    return sorted(rows, key=lambda row: (distance[row[0]], row[1]))[:limit]
+def _reach(
+    db: sqlite3.Connection,
+    start: Collection[int],
+    direction: Direction,
+    kinds: Collection[EdgeKind],
+    depth: int | None,
+) -> set[int]:
+    """Return what can be reached, level by level."""
+    reached: set[int] = set()
+    if depth is None or depth > 0:
+        for hops, level in enumerate(_levels(db, start, direction, kinds), 1):
+            reached |= level
+            if hops == depth:
+                break
+    return reached
+
+
+def _levels(
+    db: sqlite3.Connection,
+    start: Collection[int],
+    direction: Direction,
+    kinds: Collection[EdgeKind],
+    seen: Collection[int] = (),
+) -> Iterator[set[int]]:
+    """Yield what is at distance 1, 2, …, each key once, until there is no more; none that were seen before."""
+    known = set(seen)
+    level = _step(db, start, direction, kinds) - known
+    while level:
+        yield level
+        known |= level
+        level = _step(db, level, direction, kinds) - known
+
+
+def _take(
+    start: Collection[int], following: Iterator[Collection[int]], depth: int | None, at_most: int | None = None
+) -> tuple[list[Collection[int]], bool] | None:
+    """Return a start and the levels that follow it up to a depth, and whether there are more.
+
+    None if they hold more than `at_most` keys together.
+    """
+    levels: list[Collection[int]] = []
+    level, total = start, 0
+    while len(level) and (depth is None or len(levels) <= depth):
+        levels.append(level)
+        total += len(level)
+        if at_most is not None and total > at_most:
+            return None
+        level = next(following, ())
+    return levels, len(level) > 0
+
+
+def _nearest(levels: Iterable[Collection[int]], limit: int | None) -> dict[int, int]:
+    """Return the distances of all keys in the first levels: whole ones, up to that in which the limit falls."""
+    distance: dict[int, int] = {}
+    for hops, level in enumerate(levels):
+        if limit is not None and len(distance) >= limit:
+            break
+        distance.update(dict.fromkeys(map(int, level), hops))
+    return distance
 
 
 def _shortest(db: sqlite3.Connection, source: int, target: int, kinds: Collection[EdgeKind]) -> list[int] | None:

@@ -12,6 +12,7 @@ No test may be switched off for an engine.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -33,12 +34,15 @@ from .graph import (
     Edge,
     EdgeKind,
     Graph,
+    Measure,
     Node,
     NodeId,
     NodeKind,
     Position,
     Truncation,
+    Within,
 )
+from .measures import has_value
 from .union import canonical
 
 __all__ = ["GraphSuite", "dump", "histories", "ident", "link", "mappings", "node", "put", "scalars", "statements"]
@@ -150,10 +154,13 @@ class Model:
                     changed = True
         return found
 
-    def closure(self, start: Iterable[int], kinds: Collection[EdgeKind], direction: Direction) -> set[int]:
-        """Return what a path of at least one hop leads to."""
+    def closure(
+        self, start: Iterable[int], kinds: Collection[EdgeKind], direction: Direction, depth: int | None = None
+    ) -> set[int]:
+        """Return what a path of at least one hop, and at most `depth`, leads to."""
         first = {b for a, b in self.hops(kinds, direction) if a in set(start)}
-        return set(self.distances(first, kinds, direction))
+        distances = self.distances(first, kinds, direction)
+        return {n for n, far in distances.items() if depth is None or far < depth}
 
 
 _SIZE = 9
@@ -441,6 +448,21 @@ class GraphSuite:
         assert graph.subgraph([ident(5)], UP, WAYS).edges == (link("d", 5),)
         assert graph.path(ident("d"), ident(5), WAYS) == [link("d", 5)]
 
+    def test_hub(self, graph: Graph) -> None:
+        """A dataset with 100,000 uses is counted and cut without its users being read, and costs them nothing."""
+        uses = 100_000
+        for first in range(0, uses, 20_000):
+            put(graph, *(link("hub", n) for n in range(first, first + 20_000)))
+        put(graph, link(7, "m", GENERATED), node("m", NodeKind.MODEL))
+        hub = [ident("hub")]
+        assert graph.closure_size(hub, DOWN, WAYS) == uses + 1
+        assert ids(graph.closure(hub, DOWN, WAYS, nodes=[NodeKind.MODEL])) == [ident("m")]
+        assert len(graph.closure(hub, DOWN, WAYS, limit=5)) == 5
+        part = graph.subgraph(hub, DOWN, WAYS, depth=1, max_nodes=5)
+        assert (len(part.nodes), part.total, part.truncated) == (5, uses + 1, Truncation.NODES)
+        assert ids(graph.closure([ident("m")], UP, WAYS)) == sorted([ident("hub"), ident(7)])
+        assert graph.path(ident("hub"), ident("m"), WAYS) == [link("hub", 7), link(7, "m", GENERATED)]
+
     def test_unreachable(self, graph: Graph) -> None:
         """Between nodes that no path joins, in this direction or along these edges, there is none."""
         put(graph, link("a", "b"), link("c", "b"), link("a", "d", GENERATED), node("lonely"))
@@ -484,6 +506,213 @@ class GraphSuite:
         both = graph.subgraph([ident(0)], DOWN, WAYS, depth=1, max_nodes=2)
         assert (both.total, both.truncated) == (3, Truncation.NODES)
 
+    def test_closure_to_a_depth(self, graph: Graph) -> None:
+        """A depth counts the edges of the shortest way, also of that back to a start."""
+        put(graph, *(link(n, n + 1) for n in range(5)), link(0, 3, GENERATED), link(2, 0, GENERATED))
+        found = {depth: set(ids(graph.closure([ident(0)], DOWN, WAYS, depth=depth))) for depth in (0, 1, 2, 3, 99)}
+        assert found == {
+            0: set(),
+            1: labels(1, 3),
+            2: labels(1, 2, 3, 4),
+            3: labels(0, 1, 2, 3, 4, 5),
+            99: labels(0, 1, 2, 3, 4, 5),
+        }
+        assert [graph.closure_size([ident(0)], DOWN, WAYS, depth=depth) for depth in (0, 1, 2, 3)] == [0, 2, 4, 6]
+        assert set(ids(graph.closure([ident(3)], UP, {TRAIN}, depth=1))) == labels(2)
+
+    def test_closure_within_times(self, graph: Graph) -> None:
+        """Times choose among what is reached, bounds included, and cut no way short."""
+        put(graph, *(node(n, _NODE_KINDS[n % 3], created=c) for n, c in enumerate((9, 4, 1, 7, 4))))
+        put(graph, *(link(n, n + 1) for n in range(4)))
+        start = [ident(0)]
+        assert ids(graph.closure(start, DOWN, WAYS, since=4)) == [*sorted(labels(1, 4)), ident(3)]
+        assert ids(graph.closure(start, DOWN, WAYS, until=4, since=2)) == sorted(labels(1, 4))
+        assert ids(graph.closure(start, DOWN, WAYS, until=1)) == [ident(2)]
+        assert ids(graph.closure(start, DOWN, WAYS, since=4, nodes=[NodeKind.RUN], depth=3)) == [ident(1)]
+        assert graph.closure(start, DOWN, WAYS, since=5, until=4) == []
+        assert [graph.closure_size(start, DOWN, WAYS, since=t) for t in (0, 2, 7, 8)] == [4, 3, 1, 0]
+        assert graph.closure_size(start, DOWN, WAYS, until=4, nodes=[NodeKind.RUN]) == 2
+        assert graph.closure_size(start, DOWN, WAYS, until=4, depth=2) == 2
+
+    def test_closure_by_kinds(self, graph: Graph) -> None:
+        """What is reached is counted by kind, what no event described too."""
+        put(graph, *(node(n, _NODE_KINDS[n % 3]) for n in range(7)), *(link(n, n + 1) for n in range(7)))
+        counts = graph.closure_kinds([ident(0)], DOWN, WAYS)
+        assert dict(counts) == {NodeKind.RUN: 2, NodeKind.MODEL: 2, NodeKind.DATASET: 2, NodeKind.UNSEEN: 1}
+        assert dict(graph.closure_kinds([ident("nowhere")], DOWN, WAYS)) == {}
+        assert dict(graph.closure_kinds([ident(0)], DOWN, [])) == {}
+
+    def test_chain_of_ten_thousand(self, graph: Graph) -> None:
+        """A chain of ten thousand steps is followed to its end, to a depth, and from end to end."""
+        length = 10_000
+        put(graph, *(link(n, n + 1) for n in range(length)))
+        start = [ident(0)]
+        assert graph.closure_size(start, DOWN, WAYS) == length
+        assert graph.closure_size(start, DOWN, WAYS, depth=1_000) == 1_000
+        assert len(graph.path(ident(0), ident(length), WAYS) or ()) == length
+        assert graph.subgraph([ident(length)], UP, WAYS, max_nodes=3).total == length + 1
+
+    # ------------------------------------------------------------------ leaks
+
+    def test_leaks(self, graph: Graph) -> None:
+        """An evaluation leaks if its dataset's content is among what the model was made from, by whatever name."""
+        has, on, of = EdgeKind.HAS_CONTENT, EdgeKind.EVALUATED_ON, EdgeKind.EVALUATED
+        put(
+            graph,
+            *(link("bytes", label, has) for label in ("data", "copy")),
+            *(link(f"bytes of {label}", label, has) for label in ("raw", "held out", "m1", "m2")),
+            *(node(label) for label in ("data", "copy", "raw", "held out")),
+            *(node(label, NodeKind.MODEL) for label in ("m1", "m2", "m3")),
+            link("raw", "split"),
+            link("split", "data", GENERATED),
+            link("split", "held out", GENERATED),
+            link("data", "fit"),
+            link("held out", "fit", EdgeKind.USED_TEST),
+            link("fit", "m1", GENERATED),
+            link("m1", "tune"),
+            link("tune", "m2", GENERATED),
+        )
+        asked = [("m1", "copy"), ("m1", "held out"), ("m2", "raw"), ("m3", "data"), ("m1", "nowhere"), ("m1", "m1")]
+        for n, (tested, dataset) in enumerate(asked):
+            put(graph, node(n, NodeKind.EVALUATION, created=9 - n), link(tested, n, of), link(dataset, n, on))
+        assert ids(graph.leaks(WAYS)) == [ident(2), ident(0)]
+        assert ids(graph.leaks({TRAIN})) == []
+        assert ids(graph.leaks(WAYS | {EdgeKind.USED_TEST})) == [ident(2), ident(1), ident(0)]
+        assert ids(graph.leaks(WAYS, models=labels("m1"))) == [ident(0)]
+        assert ids(graph.leaks(WAYS, models=labels("m1", "m2"), limit=1)) == [ident(2)]
+        assert ids(graph.leaks(WAYS, models=labels("m1", "m2"), after=Cursor(7, ident(2)))) == [ident(0)]
+        assert graph.leaks(WAYS, models=[]) == []
+        assert ids(graph.leaks(WAYS, limit=1)) == [ident(2)]
+        assert ids(graph.leaks(WAYS, after=Cursor(7, ident(2)))) == [ident(0)]
+
+    def test_leaks_in_a_cycle(self, graph: Graph) -> None:
+        """A model that claims to be made of itself was made from its own content, and the search ends."""
+        put(
+            graph,
+            node("m", NodeKind.MODEL),
+            link("bytes", "m", EdgeKind.HAS_CONTENT),
+            link("m", "r"),
+            link("r", "m", GENERATED),
+            node("e", NodeKind.EVALUATION),
+            link("m", "e", EdgeKind.EVALUATED),
+            link("m", "e", EdgeKind.EVALUATED_ON),
+        )
+        assert ids(graph.leaks(WAYS)) == [ident("e")]
+        assert ids(graph.leaks(WAYS, models=labels("m", "nowhere"))) == [ident("e")]
+
+    # ------------------------------------------------------------------ values
+
+    def test_values_in_a_range(self, graph: Graph) -> None:
+        """Numbers are found between bounds, which belong to the range unless it is open there."""
+        for n, value in enumerate((0.5, 0.9, 1, 0.9, -2)):
+            put(graph, node(n, NodeKind.RUN, created=n, finished={"metrics": {"auc": value}}))
+        cases = {
+            Within(): [0, 1, 2, 3, 4],
+            Within(low=0.9): [1, 2, 3],
+            Within(low=0.9, low_open=True): [2],
+            Within(high=0.9): [0, 1, 3, 4],
+            Within(high=0.9, high_open=True): [0, 4],
+            Within(low=-2, high=0.5): [0, 4],
+            Within(low=-2, low_open=True, high=0.9, high_open=True): [0],
+            Within(low=2): [],
+            Within(low=1, high=0): [],
+            Within(low=float("nan")): [],
+            Within(low=float("-inf"), high=float("inf")): [0, 1, 2, 3, 4],
+            Within(equals=0.9): [1, 3],
+            Within(equals=1.0): [2],
+        }
+        for within, wanted in cases.items():
+            assert ids(graph.measured("auc", within)) == [ident(n) for n in wanted], within
+        assert graph.measured("AUC") == []
+
+    def test_values_of_each_kind(self, graph: Graph) -> None:
+        """Texts, booleans and numbers are never equal to one another, and only numbers have an order."""
+        values = [1, True, "1", "true", "NaN", float("nan"), 1.0, "", False, 0]
+        for n, value in enumerate(values):
+            put(graph, node(n, NodeKind.RUN, created=n, started={"parameters": {"p": value}}))
+        wanted = {"1": [2], "true": [3], "NaN": [4, 5], "": [7], "x": []}
+        found = {
+            value: ids(graph.measured("p", Within(equals=value), what=Measure.PARAMETER))
+            for value in ("1", "true", "NaN", "", "x")
+        }
+        assert found == {value: [ident(n) for n in wanted[value]] for value in found}
+        for one, places in ((1, [0, 6]), (True, [1]), (False, [8]), (0, [9]), (float("nan"), [4, 5])):
+            assert ids(graph.measured("p", Within(equals=one), what=Measure.PARAMETER)) == [ident(n) for n in places]
+        ordered = graph.measured("p", Within(low=float("-inf"), high=float("inf")), what=Measure.PARAMETER)
+        assert ids(ordered) == [ident(0), ident(6), ident(9)]
+        assert len(graph.measured("p", what=Measure.PARAMETER)) == len(values)
+
+    def test_values_belong_to_runs_and_evaluations(self, graph: Graph) -> None:
+        """Metrics are those of finished runs and of evaluations, parameters those of runs; others' count nothing."""
+        value = {"x": 1}
+        put(
+            graph,
+            node("r", NodeKind.RUN, created=1, started={"parameters": value}, finished={"metrics": {"y": 2}}),
+            node("e", NodeKind.EVALUATION, created=2, evaluation={"metrics": value, "parameters": value}),
+            node("m", NodeKind.MODEL, finished={"metrics": value}, artifact={"attributes": value}),
+            node("u", NodeKind.UNSEEN, finished={"metrics": value}),
+            node("odd", NodeKind.RUN, finished={"metrics": [1]}, started={"parameters": {"x": None, "z": [1]}}),
+        )
+        assert ids(graph.measured("x")) == [ident("e")]
+        assert ids(graph.measured("x", what=Measure.PARAMETER)) == [ident("r")]
+        assert ids(graph.measured("y", kinds=[NodeKind.RUN, NodeKind.MODEL])) == [ident("r")]
+        assert graph.measured("y", kinds=[NodeKind.EVALUATION]) == []
+        assert graph.measured("z", what=Measure.PARAMETER) == []
+
+    def test_values_follow_their_node(self, graph: Graph) -> None:
+        """A value that comes later, changes or goes with its facet is found, or no longer found, like the node says."""
+        put(graph, node("r", NodeKind.UNSEEN, finished={"metrics": {"a": 1, "b": 1}}))
+        assert graph.measured("a") == []
+        put(graph, node("r", NodeKind.RUN, started={"parameters": {"p": "x"}}))
+        assert ids(graph.measured("a", Within(equals=1))) == [ident("r")]
+        put(graph, node("r", NodeKind.RUN, finished={"at": "2", "metrics": {"a": 5}}))
+        assert graph.measured("a", Within(equals=1)) == []
+        assert ids(graph.measured("a", Within(equals=5))) == [ident("r")]
+        assert graph.measured("b") == []
+        assert ids(graph.measured("p", Within(equals="x"), what=Measure.PARAMETER)) == [ident("r")]
+        graph.clear()
+        assert graph.measured("a") == []
+
+    @pytest.mark.parametrize("newest_first", [False, True])
+    def test_pages_of_values(self, graph: Graph, newest_first: bool) -> None:
+        """Pages of what was measured, joined, are the whole answer, also between nodes of one moment."""
+        kinds = (NodeKind.RUN, NodeKind.EVALUATION)
+        for n in range(40):
+            facets: dict[str, Any] = {("finished", "evaluation")[n % 2]: {"metrics": {"m": n}}}
+            put(graph, node(n, kinds[n % 2], created=n % 4, **facets))
+        whole = graph.measured("m", Within(low=5), newest_first=newest_first)
+        assert len(whole) == 35
+        assert [(n.created, n.id) for n in whole] == sorted(((n.created, n.id) for n in whole), reverse=newest_first)
+        for size in (1, 7, 100):
+            read = pages(lambda **page: graph.measured("m", Within(low=5), **page), size, newest_first=newest_first)
+            assert [n for page in read for n in page] == whole
+
+    @given(
+        values=st.lists(mappings(), max_size=6),
+        name=st.text("abcé/", min_size=1, max_size=1),
+        bounds=st.tuples(*[st.none() | st.floats(allow_nan=False) | st.integers(-(2**53), 2**53)] * 2),
+        is_open=st.tuples(st.booleans(), st.booleans()),
+        equals=st.none() | scalars(),
+    )
+    @_SETTINGS
+    def test_random_values(  # noqa: PLR0917 - Hypothesis gives them by name
+        self,
+        graph: Graph,
+        values: list[dict[str, Any]],
+        name: str,
+        bounds: tuple[float | None, float | None],
+        is_open: tuple[bool, bool],
+        equals: Any,
+    ) -> None:
+        """What is found by value is what each node says of itself."""
+        graph.clear()
+        nodes = [node(n, NodeKind.RUN, created=n, finished={"metrics": some}) for n, some in enumerate(values)]
+        put(graph, *nodes)
+        within = Within(bounds[0], bounds[1], is_open[0], is_open[1], equals)
+        assert ids(graph.measured(name, within)) == [
+            each.id for each in nodes if has_value(each, Measure.METRIC, name, within)
+        ]
+
     # ------------------------------------------------------------------ against the model
 
     @given(edges=_EDGES)
@@ -518,6 +747,11 @@ class GraphSuite:
         assert set(ids(graph.closure(starts, direction, kinds, nodes=[NodeKind.RUN]))) == labels(*runs)
         assert graph.closure_size(starts, direction, kinds) == len(wanted)
         assert graph.closure_size(starts, direction, kinds, nodes=[NodeKind.RUN]) == len(runs)
+        near = model.closure(start, kinds, direction, depth=size)
+        assert set(ids(graph.closure(starts, direction, kinds, depth=size))) == labels(*near)
+        assert graph.closure_size(starts, direction, kinds, depth=size) == len(near)
+        assert graph.closure_size(starts, direction, kinds, since=1, until=1) == sum(n // 3 == 1 for n in wanted)
+        assert dict(graph.closure_kinds(starts, direction, kinds)) == Counter(_NODE_KINDS[n % 3] for n in wanted)
         read = pages(lambda **page: graph.closure(starts, direction, kinds, **page), size)
         assert [n for page in read for n in page] == found
 

@@ -6,13 +6,15 @@ import strawberry
 from strawberry.scalars import JSON
 
 from lin import __version__, records
+from lin.lineage.graph import Cursor, Direction
 from lin.lineage.words import Role
 
 from . import paging
-from .arguments import First
+from .arguments import After, First
 from .context import Info
 from .fields import resolved
 from .nodes import Alias, Artifact, Evaluation
+from .relating import Way
 from .words import Time
 
 
@@ -23,50 +25,91 @@ class TrainedModel:
     model: Artifact = strawberry.field(description="Which model.")
     direct: bool = strawberry.field(description="Whether one run used that very content and generated the model.")
     roles: list[Role] = strawberry.field(description="What that run used it for; empty where it is not direct.")
+    digest: strawberry.Private[str]
+    moment: strawberry.Private[str | None]
 
     @classmethod
-    def of(cls, record: records.TrainedModel) -> TrainedModel:
+    def of(cls, record: records.TrainedModel, digest: str, moment: str | None) -> TrainedModel:
         """Present a trained model."""
-        return cls(model=Artifact.of(record.model), direct=record.direct, roles=list(record.roles))
+        return cls(
+            model=Artifact.of(record.model),
+            direct=record.direct,
+            roles=list(record.roles),
+            digest=digest,
+            moment=moment,
+        )
+
+    @resolved(
+        "A shortest way on which the bytes came into the model. One question for each model that is asked for it."
+    )
+    def path(self, info: Info) -> Way | None:
+        """Find a way."""
+        with info.context.as_of(self.moment) as repository:
+            found = repository.training_path(self.digest, str(self.model.id))
+        return Way.of(found) if found else None
 
 
-@strawberry.type(description="What stands on an artifact.")
+@strawberry.type(description="What stands on an artifact: how much, and as much of it as is asked for.")
 class Impact:
     """What stands on an artifact."""
 
     runs: int = strawberry.field(description="How many runs lie downstream.")
     artifacts: int = strawberry.field(description="How many artifacts lie downstream.")
+    model_count: int = strawberry.field(description="How many models were made from it.")
+    evaluation_count: int = strawberry.field(description="How many evaluations there are.")
     record: strawberry.Private[records.Impact]
+    ref: strawberry.Private[str]
+    moment: strawberry.Private[str | None]
 
     @classmethod
-    def of(cls, record: records.Impact) -> Impact:
+    def of(cls, record: records.Impact, ref: str, moment: str | None) -> Impact:
         """Present an impact."""
-        return cls(runs=record.runs, artifacts=record.artifacts, record=record)
+        return cls(
+            runs=record.runs,
+            artifacts=record.artifacts,
+            model_count=record.model_count,
+            evaluation_count=record.evaluation_count,
+            record=record,
+            ref=ref,
+            moment=moment,
+        )
 
-    @resolved("Models made from it, directly or not.")
-    def models(self, first: First = 100) -> list[Artifact]:
+    @resolved("Models made from it, directly or not: the oldest.")
+    def models(self, info: Info, first: First = 100) -> list[Artifact]:
         """Return the first models."""
-        return [Artifact.of(model) for model in self.record.models[: paging.checked_first(first)]]
+        page = self._page(info, "model", self.model_count, paging.checked_first(first), None)
+        return [Artifact.of(model) for model in page.items]
 
-    @resolved("How many models were made from it.")
-    def model_count(self) -> int:
-        """Count the models."""
-        return len(self.record.models)
+    @resolved("Models made from it, directly or not, in pages, oldest first.")
+    def all_models(self, info: Info, first: First = 100, after: After = None) -> paging.Connection[Artifact]:
+        """Page through the models."""
+        asked = paging.request("allModels", first, after, ref=self.ref, as_of=self.moment)
+        page = self._page(info, "model", self.model_count, asked.limit, asked.after)
+        return paging.from_page(page, asked, Artifact.of)
 
-    @resolved("Evaluations of those models, or on it.")
-    def evaluations(self, first: First = 100) -> list[Evaluation]:
+    @resolved("Evaluations of those models, or on it: the oldest.")
+    def evaluations(self, info: Info, first: First = 100) -> list[Evaluation]:
         """Return the first evaluations."""
-        return [Evaluation.of(item) for item in self.record.evaluations[: paging.checked_first(first)]]
+        page = self._page(info, "evaluation", self.evaluation_count, paging.checked_first(first), None)
+        return [Evaluation.of(item) for item in page.items]
 
-    @resolved("How many evaluations there are.")
-    def evaluation_count(self) -> int:
-        """Count the evaluations."""
-        return len(self.record.evaluations)
+    @resolved("Evaluations of those models, or on it, in pages, oldest first.")
+    def all_evaluations(self, info: Info, first: First = 100, after: After = None) -> paging.Connection[Evaluation]:
+        """Page through the evaluations."""
+        asked = paging.request("allEvaluations", first, after, ref=self.ref, as_of=self.moment)
+        page = self._page(info, "evaluation", self.evaluation_count, asked.limit, asked.after)
+        return paging.from_page(page, asked, Evaluation.of)
 
     @resolved("Aliases that stand for anything downstream of it.")
     def aliases(self) -> list[Alias]:
         """Return the aliases."""
         return [Alias.of(alias) for alias in self.record.aliases]
+
+    def _page(self, info: Info, kind: str, count: int, limit: int, after: Cursor | None) -> records.Page:
+        if not count:
+            return records.Page((), None, 0)
+        with info.context.as_of(self.moment) as repository:
+            return repository.closure(self.ref, direction=Direction.DOWN, kinds=[kind], after=after, limit=limit)
 
 
 @strawberry.type(description="Models by datasets, with the newest evaluation of each pair.")

@@ -9,6 +9,7 @@ import strawberry
 from lin.lineage.words import ArtifactKind, RunStatus
 
 from . import paging
+from .words import ThingKind
 
 Ref = Annotated[
     str,
@@ -25,5 +26,21 @@ NewestFirst = Annotated[bool, strawberry.argument(description="Whether to begin 
 Refs = Annotated[list[str] | None, strawberry.argument(description="Only these; each a ref. All when left out.")]
 InExperiment = Annotated[str | None, strawberry.argument(description="Only those of the experiment of this name.")]
 Statuses = Annotated[list[RunStatus] | None, strawberry.argument(description="Only these; all when left out.")]
+AsOf = Annotated[
+    str | None,
+    strawberry.argument(
+        description="As it was then: a day (to its end) or time, which stands for the events that claim to be from "
+        "then or before; or a number of events from the beginning of the log. What fields of the answer lead on to is "
+        "the present."
+    ),
+]
+Where = Annotated[
+    str | None,
+    strawberry.argument(
+        description="Conditions on metrics and parameters: `accuracy > 0.9 and lr <= 0.1 and booster = trees`. A model "
+        "has those of the run that made it and of its evaluations."
+    ),
+]
+ThingKinds = Annotated[list[ThingKind] | None, strawberry.argument(description="Only these kinds; all when left out.")]
 Metric = Annotated[str, strawberry.argument(description="The measurement's name.")]
 AliasName = Annotated[str, strawberry.argument(description="The movable part: `prod` in `churn@prod`.")]

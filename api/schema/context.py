@@ -8,7 +8,8 @@ runs on the request's own thread (`lin.api.execution`), so loaders call the repo
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, TypeAlias, TypeVar
 
@@ -61,6 +62,15 @@ class Context:
         if time.monotonic() > self._deadline:
             raise too_slow(self._seconds)
         return self._repository
+
+    @contextmanager
+    def as_of(self, moment: str | None) -> Iterator[Repository]:
+        """Lend the repository as it was at a moment; None for the present."""
+        if moment is None:
+            yield self.repository
+            return
+        with self.repository.as_of(moment) as past:
+            yield past
 
     def spend(self, items: int) -> None:
         """Count items of a list that is about to be completed.

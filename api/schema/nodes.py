@@ -210,13 +210,11 @@ class Experiment(Node):
         self, info: Info, statuses: Statuses = None, first: First = paging.DEFAULT, after: After = None
     ) -> paging.Connection[Run]:
         """Page through the runs."""
+        asked = paging.request("runs", first, after, of=self.id, statuses=statuses)
         page = info.context.repository.runs(
-            experiment=self.name,
-            statuses=statuses or (),
-            after=paging.decode(after),
-            limit=paging.checked_first(first),
+            experiment=self.name, statuses=statuses or (), after=asked.after, limit=asked.limit
         )
-        return paging.from_page(page, after, Run.of)
+        return paging.from_page(page, asked, Run.of)
 
 
 @strawberry.type(description="One model measured on one dataset by one run.")

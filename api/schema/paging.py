@@ -1,22 +1,23 @@
 """Connections: pages of a list that stay right while the list grows.
 
 A cursor names the last item seen, (`created`, `id`), not a count of items, so what is recorded
-between two pages neither repeats nor hides anything.
+between two pages neither repeats nor hides anything. It is bound to its question: to the field, its arguments, and the
+object that it is a field of.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import strawberry
 
+from lin import tokens
 from lin.errors import InvalidInputError
 from lin.lineage.events import parse_time
 from lin.lineage.graph import Cursor
-from lin.records import Page
+from lin.records import Experiment, Page
 
 from .fields import resolved
 
@@ -24,9 +25,6 @@ T = TypeVar("T")
 
 DEFAULT = 20
 LARGEST = 1_000
-SIZE = 8 + 32
-"""Bytes of a cursor: `created` and `id`."""
-
 FIRST = f"How many at most: 1 to {LARGEST:,}."
 AFTER = "Only what comes after this `endCursor`, or any other cursor, of the same question."
 
@@ -49,11 +47,12 @@ class Edge(Generic[T]):
 
     node: T = strawberry.field(description="The item.")
     place: strawberry.Private[Cursor]
+    bound: strawberry.Private[bytes]
 
     @resolved("Where this item stands; pass it as `after` to go on from here.")
     def cursor(self) -> str:
         """Encode the place only where it is asked for."""
-        return encode(self.place)
+        return encode(self.place, self.bound)
 
 
 @strawberry.type(description="A page of a list.")
@@ -72,25 +71,46 @@ class Connection(Generic[T]):
         return [edge.node for edge in self.edges]
 
 
-def encode(cursor: Cursor) -> str:
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Which page of a question's answer is asked for.
+
+    Attributes:
+        bound: What binds cursors to the question.
+        limit: How many items at most.
+        after: What the page begins after.
+    """
+
+    bound: bytes
+    limit: int
+    after: Cursor | None
+
+
+def request(field: str, first: int, after: str | None, **meant: Any) -> Request:
+    """Read which page a field with `first` and `after` is asked for.
+
+    Args:
+        field: Its name.
+        first: Its argument.
+        after: Its argument.
+        meant: All its other arguments, and the id of the object that it is a field of.
+
+    Raises:
+        InvalidInputError: `first` is out of range, or `after` is no cursor of this question.
+    """
+    bound = tokens.bind({"field": field, **meant})
+    return Request(bound, checked_first(first), decode(after, bound))
+
+
+def encode(cursor: Cursor, bound: bytes) -> str:
     """Write a cursor as clients see it."""
-    return base64.urlsafe_b64encode(cursor.created.to_bytes(8, "big", signed=True) + cursor.id).decode().rstrip("=")
+    return tokens.encode(cursor, bound)
 
 
-def decode(text: str | None) -> Cursor | None:
-    """Read a cursor; raises `InvalidInputError` for what `encode` did not write."""
-    if text is None:
-        return None
-    try:
-        raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError):
-        raw = b""
-    cursor = Cursor(int.from_bytes(raw[:8], "big", signed=True), raw[8:])
-    if len(raw) != SIZE or encode(cursor) != text:
-        raise InvalidInputError(
-            f"not a cursor: {text!r:.80}", hint="Pass the endCursor of the page before, or leave 'after' out."
-        )
-    return cursor
+def decode(text: str | None, bound: bytes) -> Cursor | None:
+    """Read a cursor; raises `InvalidInputError` for what `encode` did not write for the same question."""
+    hint = "Pass the endCursor of the page before, or leave 'after' out."
+    return tokens.decode(text, bound, what="cursor", hint=hint)
 
 
 def checked_first(first: int) -> int:
@@ -104,61 +124,61 @@ def checked_first(first: int) -> int:
 
 
 def place_of(record: Any) -> Cursor:
-    """Return where an artifact, run or evaluation stands in the order (`created`, `id`)."""
+    """Return where an artifact, run, evaluation or experiment stands in the order (`created`, `id`)."""
+    if isinstance(record, Experiment):
+        return Cursor(record.began, record.id)
     created = record.started if hasattr(record, "started") else record.created
     moment = parse_time(created)
     return Cursor(int(moment.timestamp()) * 1_000_000 + moment.microsecond, record.id.value)
 
 
 def from_page(
-    page: Page, after: str | None, wrap: Callable[[Any], T], record_of: Callable[[Any], Any] = lambda item: item
+    page: Page, asked: Request, wrap: Callable[[Any], T], record_of: Callable[[Any], Any] = lambda item: item
 ) -> Connection[T]:
     """Turn a page of records into a connection; `record_of` finds the record that stands for an item."""
     return _connection(
         [wrap(item) for item in page.items],
         [place_of(record_of(item)) for item in page.items],
+        asked,
         more=page.next is not None,
-        before=after is not None,
-        total=len(page.items) if page.total is None and page.next is None and after is None else page.total,
+        total=len(page.items) if page.total is None and page.next is None and asked.after is None else page.total,
     )
 
 
 def from_sequence(
-    items: Sequence[Any], first: int, after: str | None, wrap: Callable[[Any], T], place: Callable[[Any], Cursor]
+    items: Sequence[Any], asked: Request, wrap: Callable[[Any], T], place: Callable[[Any], Cursor]
 ) -> Connection[T]:
     """Cut one page out of a whole list.
 
     Raises:
-        InvalidInputError: `after` is no cursor, or names nothing in this list.
+        InvalidInputError: The cursor names nothing in this list.
     """
-    cursor, start = decode(after), 0
-    size = checked_first(first)
-    if cursor is not None:
+    start = 0
+    if asked.after is not None:
         places = [place(item) for item in items]
-        if cursor not in places:
+        if asked.after not in places:
             raise InvalidInputError(
-                f"the cursor {after!r} belongs to another question",
-                hint="Keep the other arguments as they were, or leave 'after' out.",
+                "what the cursor names is no longer in this list", hint="Begin again, with 'after' left out."
             )
-        start = places.index(cursor) + 1
-    part = items[start : start + size]
+        start = places.index(asked.after) + 1
+    part = items[start : start + asked.limit]
     return _connection(
         [wrap(item) for item in part],
         [place(item) for item in part],
-        more=start + size < len(items),
-        before=cursor is not None,
+        asked,
+        more=start + asked.limit < len(items),
         total=len(items),
     )
 
 
 def _connection(
-    nodes: Sequence[T], places: Sequence[Cursor], *, more: bool, before: bool, total: int | None
+    nodes: Sequence[T], places: Sequence[Cursor], asked: Request, *, more: bool, total: int | None
 ) -> Connection[T]:
     info = PageInfo(
         has_next_page=more,
-        has_previous_page=before,
-        start_cursor=encode(places[0]) if places else None,
-        end_cursor=encode(places[-1]) if places else None,
+        has_previous_page=asked.after is not None,
+        start_cursor=encode(places[0], asked.bound) if places else None,
+        end_cursor=encode(places[-1], asked.bound) if places else None,
     )
-    edges = [Edge(node=node, place=place) for node, place in zip(nodes, places, strict=True)]
+    edges = [Edge(node=node, place=place, bound=asked.bound) for node, place in zip(nodes, places, strict=True)]
     return Connection(edges=edges, page_info=info, total_count=total)

@@ -15,14 +15,32 @@ import strawberry
 
 from lin import records
 from lin.errors import InvalidInputError, NotFoundError
+from lin.lineage import graph
+from lin.lineage.graph import Cursor
 from lin.lineage.words import ArtifactKind
+from lin.repository import Repository
 
 from . import paging, tracing
 from .answers import Impact, LogEntry, MetricsTable, RepositoryInfo, TrainedModel
-from .arguments import After, First, InExperiment, Kinds, Name, NewestFirst, Ref, Refs, Statuses, Text
+from .arguments import (
+    After,
+    AsOf,
+    First,
+    InExperiment,
+    Kinds,
+    Name,
+    NewestFirst,
+    Ref,
+    Refs,
+    Statuses,
+    Text,
+    ThingKinds,
+    Where,
+)
 from .context import Info
 from .fields import resolved
 from .nodes import Alias, Artifact, Evaluation, Experiment, Node, Run, experiment_place, present
+from .relating import Diff, Leak, Way
 from .words import Direction, Match, ThingKind
 
 _ID = re.compile(r"[0-9a-f]{64}")
@@ -79,10 +97,18 @@ class Query:
         newest_first: NewestFirst = True,
         first: First = paging.DEFAULT,
         after: After = None,
+        as_of: AsOf = None,
     ) -> paging.Connection[Artifact]:
         """Page through artifacts."""
         return _artifacts(
-            info, kinds=kinds or [], name=name, text=text, newest_first=newest_first, first=first, after=after
+            info,
+            kinds=kinds or [],
+            name=name,
+            text=text,
+            newest_first=newest_first,
+            first=first,
+            after=after,
+            as_of=as_of,
         )
 
     @resolved("Artifacts that are models.")
@@ -95,6 +121,7 @@ class Query:
         newest_first: NewestFirst = True,
         first: First = paging.DEFAULT,
         after: After = None,
+        as_of: AsOf = None,
     ) -> paging.Connection[Artifact]:
         """Page through models."""
         return _artifacts(
@@ -105,6 +132,7 @@ class Query:
             newest_first=newest_first,
             first=first,
             after=after,
+            as_of=as_of,
         )
 
     @resolved("Artifacts that are datasets.")
@@ -117,6 +145,7 @@ class Query:
         newest_first: NewestFirst = True,
         first: First = paging.DEFAULT,
         after: After = None,
+        as_of: AsOf = None,
     ) -> paging.Connection[Artifact]:
         """Page through datasets."""
         return _artifacts(
@@ -127,6 +156,7 @@ class Query:
             newest_first=newest_first,
             first=first,
             after=after,
+            as_of=as_of,
         )
 
     @resolved("Runs, in the order they began.")
@@ -139,16 +169,27 @@ class Query:
         newest_first: NewestFirst = True,
         first: First = paging.DEFAULT,
         after: After = None,
+        as_of: AsOf = None,
     ) -> paging.Connection[Run] | None:
         """Page through runs."""
-        page = info.context.repository.runs(
+        asked = paging.request(
+            "runs",
+            first,
+            after,
             experiment=experiment,
-            statuses=statuses or (),
+            statuses=statuses,
             newest_first=newest_first,
-            after=paging.decode(after),
-            limit=paging.checked_first(first),
+            as_of=as_of,
         )
-        return paging.from_page(page, after, Run.of)
+        with info.context.as_of(as_of) as repository:
+            page = repository.runs(
+                experiment=experiment,
+                statuses=statuses or (),
+                newest_first=newest_first,
+                after=asked.after,
+                limit=asked.limit,
+            )
+        return paging.from_page(page, asked, Run.of)
 
     @resolved("Experiments, by name.")
     def experiments(
@@ -156,7 +197,9 @@ class Query:
     ) -> paging.Connection[Experiment]:
         """Page through experiments."""
         found = info.context.repository.experiments(text=text)
-        return paging.from_sequence(found, first, after, Experiment.of, experiment_place)
+        return paging.from_sequence(
+            found, paging.request("experiments", first, after, text=text), Experiment.of, experiment_place
+        )
 
     @resolved("Evaluations that meet every condition given, oldest first.")
     def evaluations(
@@ -176,26 +219,43 @@ class Query:
             datasets=[repository.artifact(ref).id.value for ref in datasets or ()],
             experiment=experiment,
         )
-        return paging.from_sequence(found, first, after, Evaluation.of, paging.place_of)
+        return paging.from_sequence(
+            found,
+            paging.request("evaluations", first, after, models=models, datasets=datasets, experiment=experiment),
+            Evaluation.of,
+            paging.place_of,
+        )
 
-    @resolved("Artifacts, runs and experiments whose name holds a text, in any case.")
+    @resolved("Things by name, kind and value, newest first: the first of them. `found` has them all, in pages.")
     def search(
         self,
         info: Info,
         *,
-        text: Annotated[str, strawberry.argument(description="At least one character.")],
-        kinds: Annotated[
-            list[ThingKind] | None, strawberry.argument(description="Only these kinds; all when left out.")
-        ] = None,
+        text: Text = None,
+        kinds: ThingKinds = None,
+        where: Where = None,
         first: First = 50,
     ) -> list[Node]:
-        """Search by name."""
-        if not text.strip():
-            raise InvalidInputError(f"nothing to search for: {text!r}", hint="Give at least one character.")
-        found = info.context.repository.search(
-            text, kinds=[kind.value for kind in kinds or ()], limit=paging.checked_first(first)
-        )
-        return [present(item) for item in found]
+        """Search."""
+        page = _search(info, text, kinds, where, limit=paging.checked_first(first))
+        return [present(item) for item in page.items]
+
+    @resolved("Things by name, kind and value, newest first.")
+    def found(
+        self,
+        info: Info,
+        *,
+        text: Text = None,
+        kinds: ThingKinds = None,
+        where: Where = None,
+        first: First = 50,
+        after: After = None,
+        as_of: AsOf = None,
+    ) -> paging.Connection[Node] | None:
+        """Search in pages."""
+        asked = paging.request("found", first, after, text=text, kinds=kinds, where=where, as_of=as_of)
+        page = _search(info, text, kinds, where, limit=asked.limit, after=asked.after, as_of=as_of)
+        return paging.from_page(page, asked, present)
 
     @resolved("The models trained on exactly these bytes.")
     def models_trained_on(
@@ -209,20 +269,15 @@ class Query:
         ] = False,
         first: First = paging.DEFAULT,
         after: After = None,
+        as_of: AsOf = None,
     ) -> paging.Connection[TrainedModel] | None:
         """Page through the models trained on some data."""
         del match  # there is one way so far
-        repository = info.context.repository
-        found = repository.resolve(ref)
-        if not isinstance(found, (records.Artifact, records.Content)):
-            raise InvalidInputError(
-                f"{ref!r} is not an artifact, so nothing was trained on it", hint="Give a dataset's name or digest."
-            )
-        # By digest: a ref that means nothing would be looked for among the files of the server's machine.
-        page = repository.models_trained_on(
-            str(found.digest), transitive=transitive, after=paging.decode(after), limit=paging.checked_first(first)
-        )
-        return paging.from_page(page, after, TrainedModel.of, lambda item: item.model)
+        asked = paging.request("modelsTrainedOn", first, after, ref=ref, transitive=transitive, as_of=as_of)
+        with info.context.as_of(as_of) as repository:
+            digest = _digest(repository, ref)
+            page = repository.models_trained_on(digest, transitive=transitive, after=asked.after, limit=asked.limit)
+        return paging.from_page(page, asked, lambda item: TrainedModel.of(item, digest, as_of), lambda item: item.model)
 
     @resolved("How something came to be, or what stands on it: nodes and links, flat.")
     def trace(
@@ -237,14 +292,111 @@ class Query:
         max_nodes: Annotated[
             int, strawberry.argument(description=f"How many nodes at most: 1 to {tracing.MOST_NODES:,}.")
         ] = tracing.NODES,
+        as_of: AsOf = None,
     ) -> tracing.Trace | None:
         """Trace."""
-        return tracing.trace(info.context.repository, ref, direction, depth, max_nodes)
+        with info.context.as_of(as_of) as repository:
+            return tracing.trace(repository, ref, direction, depth, max_nodes)
+
+    @resolved("All that made something, or that stands on it, in the order of creation, counted.")
+    def closure(
+        self,
+        info: Info,
+        *,
+        ref: Ref,
+        direction: Annotated[Direction, strawberry.argument(description="Which way: UP or DOWN.")] = Direction.UP,
+        kinds: ThingKinds = None,
+        depth: Annotated[int | None, strawberry.argument(description="How many links away at most.")] = None,
+        since: Annotated[
+            str | None, strawberry.argument(description="Only what was made then or later: a day or time.")
+        ] = None,
+        until: Annotated[
+            str | None, strawberry.argument(description="Only what was made then or before: a day or time.")
+        ] = None,
+        first: First = paging.DEFAULT,
+        after: After = None,
+        as_of: AsOf = None,
+    ) -> paging.Connection[Node] | None:
+        """Page through a closure."""
+        if direction is Direction.BOTH:
+            raise InvalidInputError("a closure goes one way: not BOTH", hint="Ask once UP and once DOWN.")
+        asked = paging.request(
+            "closure",
+            first,
+            after,
+            ref=ref,
+            direction=direction,
+            kinds=kinds,
+            depth=depth,
+            since=since,
+            until=until,
+            as_of=as_of,
+        )
+        with info.context.as_of(as_of) as repository:
+            page = repository.closure(
+                ref,
+                direction=graph.Direction(direction.value),
+                kinds=[kind.value for kind in kinds or ()],
+                depth=depth,
+                since=since,
+                until=until,
+                after=asked.after,
+                limit=asked.limit,
+            )
+        return paging.from_page(page, asked, present)
+
+    @resolved("A shortest way from one thing to another, or back; null where there is none.")
+    def path(
+        self,
+        info: Info,
+        *,
+        source: Annotated[str, strawberry.argument(description="A ref of an artifact, run, evaluation or digest.")],
+        target: Annotated[str, strawberry.argument(description="Likewise.")],
+        as_of: AsOf = None,
+    ) -> Way | None:
+        """Find a way."""
+        with info.context.as_of(as_of) as repository:
+            found = repository.path(source, target)
+        return Way.of(found) if found else None
+
+    @resolved("Evaluations of models on bytes that these models learned from, oldest first.")
+    def leaks(
+        self,
+        info: Info,
+        *,
+        model: Annotated[str | None, strawberry.argument(description="Only of this model: a ref.")] = None,
+        experiment: InExperiment = None,
+        first: First = paging.DEFAULT,
+        after: After = None,
+        as_of: AsOf = None,
+    ) -> paging.Connection[Leak] | None:
+        """Page through leaks."""
+        asked = paging.request("leaks", first, after, model=model, experiment=experiment, as_of=as_of)
+        with info.context.as_of(as_of) as repository:
+            page = repository.leaks(model, experiment=experiment, after=asked.after, limit=asked.limit)
+        return paging.from_page(page, asked, Leak.of, lambda leak: leak.evaluation)
+
+    @resolved("How two runs, or two models by the runs that made them, differ.")
+    def diff(
+        self,
+        info: Info,
+        *,
+        old: Annotated[str, strawberry.argument(description="A ref of a run or artifact.")],
+        new: Annotated[str, strawberry.argument(description="Likewise.")],
+        patches: Annotated[
+            bool, strawberry.argument(description="Also compare text files line by line. Reads files.")
+        ] = False,
+        as_of: AsOf = None,
+    ) -> Diff | None:
+        """Compare."""
+        with info.context.as_of(as_of) as repository:
+            return Diff.of(repository.diff(old, new, patches=patches))
 
     @resolved("The models, evaluations and aliases that stand on an artifact.")
-    def impact(self, info: Info, ref: Ref) -> Impact | None:
-        """Ask what stands on an artifact."""
-        return Impact.of(info.context.repository.impact(ref))
+    def impact(self, info: Info, ref: Ref, as_of: AsOf = None) -> Impact | None:
+        """Ask what stands on an artifact: how much, and more only where that is asked for."""
+        with info.context.as_of(as_of) as repository:
+            return Impact.of(repository.impact(ref, limit=0), ref, as_of)
 
     @resolved("Models by datasets with the newest evaluation of each pair.")
     def metrics(
@@ -293,13 +445,43 @@ def _artifacts(
     newest_first: bool,
     first: int,
     after: str | None,
+    as_of: str | None,
 ) -> paging.Connection[Artifact]:
-    page: records.Page = info.context.repository.artifacts(
-        kinds=kinds,
-        name=name,
-        text=text,
-        newest_first=newest_first,
-        after=paging.decode(after),
-        limit=paging.checked_first(first),
+    asked = paging.request(
+        "artifacts", first, after, kinds=kinds, name=name, text=text, newest_first=newest_first, as_of=as_of
     )
-    return paging.from_page(page, after, Artifact.of)
+    with info.context.as_of(as_of) as repository:
+        page = repository.artifacts(
+            kinds=kinds, name=name, text=text, newest_first=newest_first, after=asked.after, limit=asked.limit
+        )
+    return paging.from_page(page, asked, Artifact.of)
+
+
+def _search(
+    info: Info,
+    text: str | None,
+    kinds: list[ThingKind] | None,
+    where: str | None,
+    *,
+    limit: int,
+    after: Cursor | None = None,
+    as_of: str | None = None,
+) -> records.Page:
+    if text is not None and not text.strip():
+        raise InvalidInputError(f"nothing to search for: {text!r}", hint="Give at least one character.")
+    if text is None and not kinds and where is None:
+        raise InvalidInputError("nothing to search for", hint="Give a text, kinds, or conditions in 'where'.")
+    with info.context.as_of(as_of) as repository:
+        return repository.search(
+            text, kinds=[kind.value for kind in kinds or ()], where=where, after=after, limit=limit
+        )
+
+
+def _digest(repository: Repository, ref: str) -> str:
+    """Return the digest of what a ref means: one that means nothing would be looked for among the server's files."""
+    found = repository.resolve(ref)
+    if not isinstance(found, (records.Artifact, records.Content)):
+        raise InvalidInputError(
+            f"{ref!r} is not an artifact, so nothing was trained on it", hint="Give a dataset's name or digest."
+        )
+    return str(found.digest)

@@ -59,17 +59,23 @@ class Match(Enum):
     BYTES = _value("bytes", "Their bytes are equal: they have one digest.")
 
 
-@strawberry.enum(description="The two links of provenance.")
+@strawberry.enum(
+    description="What a link says. Provenance has two, USED and GENERATED; the others occur in paths only."
+)
 class Relation(Enum):
-    """The two links of provenance."""
+    """What a link says."""
 
     USED = _value("used", "The target, a run, used the source, an artifact.")
     GENERATED = _value("generated", "The source, a run, generated the target, an artifact.")
+    HAS_CONTENT = _value("has content", "The source, bytes, is what the target, an artifact, holds.")
+    EVALUATED = _value("evaluated", "The target, an evaluation, measured the source, a model.")
+    EVALUATED_ON = _value("evaluated on", "The target, an evaluation, measured on the source, a dataset.")
+    EVALUATED_BY = _value("evaluated by", "The source, a run, made the target, an evaluation.")
 
 
-@strawberry.enum(description="What a name can belong to: the kinds of artifact, runs and experiments.")
+@strawberry.enum(description="What there is: the kinds of artifact, runs, evaluations and experiments.")
 class ThingKind(Enum):
-    """What a name can belong to."""
+    """What there is."""
 
     DATASET = _value("dataset", "Data to learn from or to measure on.")
     MODEL = _value("model", "What a training run made.")
@@ -78,6 +84,7 @@ class ThingKind(Enum):
     REPORT = _value("report", "Something for people to read.")
     FILE = _value("file", "Any other content.")
     RUN = _value("run", "One execution.")
+    EVALUATION = _value("evaluation", "One model measured on one dataset by one run; it has no name.")
     EXPERIMENT = _value("experiment", "A named group of runs.")
 
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lin import tokens
 from lin.api.schema import paging
 from lin.errors import InvalidInputError
 from lin.lineage.graph import Cursor
@@ -112,10 +113,40 @@ def test_bad_cursor_is_an_error_with_a_hint(ask, cursor):
         assert "endCursor" in error["extensions"]["hint"]
 
 
-def test_cursor_of_another_question(ask):
-    """A cursor that is not of this list is refused where the list is cut from a whole."""
-    foreign = ask("{ artifacts { pageInfo { endCursor } } }")["artifacts"]["pageInfo"]["endCursor"]
-    error = ask.error("query($after: String) { experiments(after: $after) { nodes { id } } }", after=foreign)
+@pytest.mark.parametrize(
+    "query",
+    [
+        "experiments(after: $after)",
+        "models(after: $after)",
+        "artifacts(after: $after, newestFirst: false)",
+        'artifacts(after: $after, name: "train")',
+        'artifacts(after: $after, asOf: "3")',
+        "leaks(after: $after)",
+    ],
+)
+def test_cursor_of_another_question(ask, query):
+    """A cursor is good for the question that it came from alone, whatever differs in it."""
+    foreign = ask("{ artifacts(first: 1) { pageInfo { endCursor } } }")["artifacts"]["pageInfo"]["endCursor"]
+    error = ask.error(f"query($after: String) {{ {query} {{ totalCount }} }}", after=foreign)
+    assert error["extensions"]["code"] == "INVALID_INPUT"
+    assert "another question" in error["message"]
+
+
+def test_cursor_of_the_same_question_in_other_words(ask):
+    """The size of a page, an alias, a variable and an argument that is said by default change no question."""
+    cursor = ask("{ artifacts(first: 1) { pageInfo { endCursor } } }")["artifacts"]["pageInfo"]["endCursor"]
+    text = """query($after: String, $newest: Boolean!) {
+      a: artifacts(first: 3, after: $after, newestFirst: $newest, kinds: null) { nodes { id } } }"""
+    assert ask(text, after=cursor, newest=True)["a"]["nodes"]
+
+
+def test_cursor_of_another_object(ask):
+    """A cursor of one experiment's runs is not one of another's."""
+    text = """query($after: String, $e: String!) {
+      experiment(name: $e) { runs(first: 1, after: $after) { pageInfo { endCursor } } } }"""
+    cursor = ask(text, e="delays")["experiment"]["runs"]["pageInfo"]["endCursor"]
+    assert ask(text, e="delays", after=cursor)["experiment"]["runs"]
+    error = ask.error("query($after: String) { runs(after: $after) { totalCount } }", after=cursor)
     assert "another question" in error["message"]
 
 
@@ -131,15 +162,16 @@ def test_page_size_is_limited(ask, first):
 def test_cursors_round_trip(created, identity):
     """Every cursor is read back as it was written."""
     cursor = Cursor(created, identity)
-    assert paging.decode(paging.encode(cursor)) == cursor
+    bound = tokens.bind({"field": "runs"})
+    assert paging.decode(paging.encode(cursor, bound), bound) == cursor
 
 
 @given(st.text(max_size=80))
 def test_other_texts_are_no_cursors(text):
     """Any other text is refused, whatever it holds."""
     try:
-        cursor = paging.decode(text)
+        cursor = paging.decode(text, b"bound!")
     except InvalidInputError:
         return
     assert cursor is not None
-    assert paging.encode(cursor) == text
+    assert paging.encode(cursor, b"bound!") == text

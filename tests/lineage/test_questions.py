@@ -12,9 +12,13 @@ from lin.lineage.questions import (
     count_models_trained_on,
     evaluations,
     impact,
+    leaks,
+    models_of,
     models_trained_on,
+    path,
     present_moves,
     trace,
+    training_path,
 )
 from lin.lineage.sqlite import SqliteGraph
 from lin.lineage.testing import ident, ids, labels, link, node, put
@@ -267,7 +271,13 @@ def test_impact(graph):
     assert ids(found.evaluations) == [ident("f"), ident("e")]
     assert ids(found.aliases) == [ident("prod"), ident("start")]
     assert (found.runs, found.artifacts) == (3, 2)
-    assert impact(graph, [ident("nowhere")]).models == ()
+    assert (found.model_count, found.evaluation_count) == (1, 2)
+    part = impact(graph, [ident("data")], limit=1)
+    assert (ids(part.models), ids(part.evaluations)) == ([ident("m")], [ident("f")])
+    assert (part.model_count, part.evaluation_count, part.aliases) == (1, 2, found.aliases)
+    assert impact(graph, [ident("data")], limit=0).models == ()
+    nothing = impact(graph, [ident("nowhere")])
+    assert (nothing.models, nothing.model_count, nothing.runs) == ((), 0, 0)
 
 
 def test_impact_in_a_cycle(graph):
@@ -275,6 +285,115 @@ def test_impact_in_a_cycle(graph):
     put(graph, run("r"), model("m"), link("m", "r", BASE), link("r", "m", MADE), link("m", "m", BASE))
     found = impact(graph, [ident("m")])
     assert (ids(found.models), found.runs, found.artifacts) == ([ident("m")], 1, 1)
+
+
+def test_impact_of_a_hub(graph):
+    """What stands on a dataset with 100,000 uses is counted, and only the first of it is read."""
+    uses = 100_000
+    put(
+        graph,
+        *(link("hub", n, TRAIN) for n in range(uses)),
+        *(node(n, NodeKind.RUN, created=n) for n in range(uses)),
+        *(link(n, f"m{n}", MADE) for n in range(20)),
+        *(model(f"m{n}", n) for n in range(20)),
+    )
+    found = impact(graph, [ident("hub")], limit=3)
+    assert (found.runs, found.model_count, found.artifacts) == (uses, 20, 20)
+    assert ids(found.models) == [ident(f"m{n}") for n in range(3)]
+
+
+# ---------------------------------------------------------------------------- ways
+
+
+def test_path_between_several(graph):
+    """Of all pairs of ends, the shortest way counts."""
+    put(graph, link("a", "r", TRAIN), link("r", "b", MADE), link("b", "s", TRAIN), link("s", "c", MADE))
+    assert len(path(graph, labels("a", "b"), labels("c"))) == 2
+    assert len(path(graph, [ident("a")], [ident("b"), ident("c")])) == 2
+    assert path(graph, [ident("c")], [ident("a"), ident("nowhere")]) is None
+    assert path(graph, [], [ident("a")]) is None
+    assert path(graph, [ident("a")], [ident("a")]) == []
+
+
+def test_training_path(graph):
+    """How bytes came into a model: by the shortest training, and never because the model holds them itself."""
+    put(
+        graph,
+        link("bytes", "data", CONTENT),
+        link("bytes", "m", CONTENT),
+        link("data", "clean", INPUT),
+        link("clean", "more", MADE),
+        link("more", "fit", TRAIN),
+        link("data", "fit", EdgeKind.USED_TEST),
+        link("fit", "m", MADE),
+        link("m", "tune", BASE),
+        link("tune", "m2", MADE),
+    )
+    way = training_path(graph, [ident("bytes")], ident("m"))
+    assert [edge.target for edge in way] == [ident(n) for n in ("data", "clean", "more", "fit", "m")]
+    assert [edge.target for edge in training_path(graph, [ident("bytes")], ident("m2"))] == [
+        ident(n) for n in ("m", "tune", "m2")
+    ]
+    assert training_path(graph, [ident("other")], ident("m")) is None
+    assert training_path(graph, [ident("bytes")], ident("data")) is None
+
+
+def test_training_path_in_a_cycle(graph):
+    """A model made of itself has a way from its own bytes, once around."""
+    put(graph, link("bytes", "m", CONTENT), link("m", "r", BASE), link("r", "m", MADE))
+    assert [e.kind for e in training_path(graph, [ident("bytes")], ident("m"))] == [CONTENT, BASE, MADE]
+
+
+# ---------------------------------------------------------------------------- leaks
+
+
+def test_leaks_say_what_was_learned(graph):
+    """A leak names every artifact of the model's own training with the bytes that it was tested on."""
+    put(
+        graph,
+        *(link("bytes", name, CONTENT) for name in ("data", "copy", "stranger")),
+        *(node(name) for name in ("data", "copy", "stranger")),
+        link("data", "r", TRAIN),
+        link("copy", "r", INPUT),
+        link("r", "m", MADE),
+        model("m"),
+        node("e", NodeKind.EVALUATION, created=1),
+        link("m", "e", EdgeKind.EVALUATED),
+        link("stranger", "e", EdgeKind.EVALUATED_ON),
+        link("m", "trees", EdgeKind.IN_EXPERIMENT),
+    )
+    (found,) = leaks(graph)
+    assert (found.evaluation.id, set(found.learned)) == (ident("e"), labels("data", "copy"))
+    assert leaks(graph, [ident("m")]) == [found]
+    assert leaks(graph, [ident("other")]) == []
+    assert leaks(graph, after=Cursor(1, ident("e"))) == []
+    assert models_of(graph, ident("trees")) == labels("m")
+    assert models_of(graph, ident("nothing")) == set()
+
+
+@given(steps=_STEPS, holders=st.lists(st.integers(0, 4), max_size=3), tested=st.integers(0, 4))
+def test_any_leak(steps, holders, tested):
+    """On any graph an evaluation leaks exactly if its model was trained on the dataset's bytes, transitively."""
+    graph = MemoryGraph()
+    put(
+        graph,
+        *(model(f"a{n}") for n in range(5)),
+        *(link("bytes", f"a{n}", CONTENT) for n in holders),
+        node("d"),
+        link("bytes", "d", CONTENT),
+        node("e", NodeKind.EVALUATION),
+        link("d", "e", EdgeKind.EVALUATED_ON),
+        link(f"a{tested}", "e", EdgeKind.EVALUATED),
+    )
+    for a, role, r, b in steps:
+        put(graph, link(f"a{a}", f"r{r}", EdgeKind.used(role)), link(f"r{r}", f"a{b}", MADE))
+    trained_on = {item[0] for item in trained(graph, transitive=True)}
+    assert bool(leaks(graph)) == (ident(f"a{tested}") in trained_on)
+    explained = training_path(graph, [ident("bytes")], ident(f"a{tested}"))
+    assert (explained is not None) == (ident(f"a{tested}") in trained_on)
+
+
+# ---------------------------------------------------------------------------- aliases
 
 
 def test_present_moves(graph):

@@ -13,7 +13,7 @@ import pytest
 
 from lin.errors import BackendError, ConflictError, DamagedIndexError, PermissionDeniedError
 from lin.lineage import _sqlite_file, sqlite
-from lin.lineage.graph import PROVENANCE, Batch, Cursor, Direction, EdgeKind, NodeKind, Position
+from lin.lineage.graph import PROVENANCE, Batch, Cursor, Direction, EdgeKind, Measure, NodeKind, Position, Within
 from lin.lineage.sqlite import SqliteGraph
 from lin.lineage.testing import GraphSuite, dump, ident, link, node, put
 
@@ -84,17 +84,30 @@ def ask_everything(graph):
             for kinds in ((), (NodeKind.RUN,), (NodeKind.RUN, NodeKind.MODEL)):
                 graph.find(**condition, kinds=kinds, newest_first=newest_first)
                 graph.find(**condition, kinds=kinds, newest_first=newest_first, after=after, limit=5)
+    for bounds in ({}, {"low": 1}, {"high": 9}, {"low": 1, "high": 9, "low_open": True, "high_open": True}):
+        for kinds in ((), (NodeKind.RUN,)):
+            graph.measured("x", Within(**bounds), kinds=kinds)
+            graph.measured("x", Within(**bounds), kinds=kinds, after=after, limit=5)
+    graph.measured("x", Within(equals=1), newest_first=True, after=after)
+    graph.measured("x", Within(equals="one"), what=Measure.PARAMETER)
     for direction in Direction:
         for ways in ({TRAIN}, {TRAIN, GENERATED}, PROVENANCE, frozenset(EdgeKind)):
             graph.edges(some, direction, ways)
             for nodes in ((), (NodeKind.MODEL,)):
                 graph.closure(some, direction, ways, nodes=nodes)
                 graph.closure(some, direction, ways, nodes=nodes, after=after, limit=5)
+                graph.closure(some, direction, ways, nodes=nodes, depth=2, since=1, until=9)
                 graph.closure_size(some, direction, ways, nodes=nodes)
+                graph.closure_size(some, direction, ways, nodes=nodes, since=1, until=9)
+            graph.closure_kinds(some, direction, ways)
             graph.subgraph(some, direction, ways, depth=2, max_nodes=5)
             graph.path(some[0], some[2], ways)
+    graph.leaks(PROVENANCE)
+    graph.leaks(PROVENANCE, models=some)
     put(graph, node("new", name="new"), link("new", 1, TRAIN, "note"), link(0, 1, TRAIN, "note"))
     put(graph, node("new", name="newer"))
+    put(graph, node("run", NodeKind.RUN, finished={"metrics": {"x": 1}}))
+    put(graph, node("run", NodeKind.RUN, finished={"at": "1", "metrics": {"x": 2, "y": "z"}}))
     graph.apply(Batch(events=[(ident("e"), 0)]), expected=0, position=Position(1, (ident("r"),)))
 
 
@@ -106,7 +119,10 @@ def test_no_statement_can_explode(path, monkeypatch):
     kinds = (NodeKind.DATASET, NodeKind.RUN, NodeKind.MODEL)
     put(
         graph,
-        *(node(n, kinds[n % 3], name=f"n{n % 7}", created=n, artifact={"version": n}) for n in range(3000)),
+        *(
+            node(n, kinds[n % 3], name=f"n{n % 7}", created=n, artifact={"version": n}, finished={"metrics": {"x": n}})
+            for n in range(3000)
+        ),
         *(link(n, n // 2 + 1, (TRAIN, GENERATED, EdgeKind.EVALUATED)[n % 3]) for n in range(3000)),
         *(link(n, n + 1, TRAIN) for n in range(100)),
     )

@@ -495,7 +495,7 @@ def test_lists_are_paged_without_gaps(repository: Repository, write: Write) -> N
         assert seen == (everything[::-1] if newest_first else everything)
     assert [item.label for item in repository.newest()] == ["n0@v3", "n1@v2", "n2@v2"]
     assert [item.label for item in repository.artifacts(name="n1").items] == ["n1@v1", "n1@v2"]
-    assert {item.label[:2] for item in repository.search("N2")} == {"n2"}
+    assert {item.label[:2] for item in repository.search("N2").items} == {"n2"}
     with pytest.raises(InvalidInputError, match="no kind 'models'"):
         repository.search("n", kinds=["models"])
 

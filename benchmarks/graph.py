@@ -1,0 +1,137 @@
+"""Questions to graphs of 100,000 and a million nodes, each asked in a process of its own.
+
+So the peak memory beside a question is that of a process which opened the graph and asked nothing else. A question is
+asked several times in turn with the other contenders; the first time, which opens files and maps the snapshot, is not
+counted. Beside SQLite, lin's embedded engine, stand: plain dictionaries in memory (at 100,000 nodes); SciPy's
+breadth-first search in C over the same edges, the limit of what counting a closure can cost; ML Metadata, where it has
+the same question (`LIN_BENCH_MLMD` names a Python that has `ml-metadata`); and a Neo4j server (`LIN_TEST_NEO4J` and
+`LIN_TEST_NEO4J_AUTH` name one with an empty database; up to 100,000 nodes, unless it holds the graph already).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+
+from . import mlmd
+from .asking import QUESTIONS, open_graph
+from .committing import committing
+from .measuring import Contender, Folder, Sample, Scenario, environment, timed
+from .synthetic import Lineage
+
+SIZES = (100_000, 1_000_000)
+IN_MEMORY = 100_000
+"""Nodes up to which other engines are filled as well: dictionaries take 2 KB a node, and Neo4j 0.25 ms."""
+
+
+class Asker:
+    """A process that opens a graph and asks it one question, again and again."""
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self._command = command
+        self._process: subprocess.Popen[str] | None = None
+
+    def ask(self) -> Sample:
+        """Ask once; the process starts, and asks once before, when this is called first."""
+        if self._process is None:
+            self._process = subprocess.Popen(
+                self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment()
+            )
+            self._turn()
+        return self._turn()
+
+    def _turn(self) -> Sample:
+        process = self._process
+        assert process is not None
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+        answer = process.stdout.readline()
+        if not answer:
+            raise RuntimeError(f"{' '.join(self._command)} gave no answer")
+        seconds, peak = answer.split()
+        return Sample(float(seconds), int(peak))
+
+    def close(self) -> None:
+        """End the process."""
+        if self._process is not None:
+            self._process.communicate()
+
+
+def _load(engine: str, place: str, lineage: Lineage) -> Sample:
+    """Fill a graph, batch by batch; what makes the batches is not counted."""
+    from lin.lineage.graph import Position  # noqa: PLC0415 - as late as what it is used with
+
+    graph = open_graph(engine, place)
+    seconds, size = 0.0, 0
+    for batch in lineage.batches():
+        after = size + len(batch.events)
+        seconds += timed(lambda: graph.apply(batch, expected=size, position=Position(after))).seconds  # noqa: B023
+        size = after
+    make = getattr(graph, "make_snapshot", None)
+    if make is not None:
+        seconds += timed(make).seconds
+    graph.close()
+    return Sample(seconds)
+
+
+def _engines(folder: Folder, size: int) -> Iterator[tuple[str, str, str]]:
+    """Yield each engine that is there: its name in the table, its name, and its place."""
+    yield "SQLite", "sqlite", str(folder.fresh(f"graph-{size}") / "graph.sqlite3")
+    if size <= IN_MEMORY:
+        uri = os.environ.get("LIN_TEST_NEO4J")
+        if uri:
+            yield "Neo4j", "neo4j", uri
+
+
+def scenarios(folder: Folder, *, smoke: bool, sizes: Sequence[int] = SIZES) -> Iterator[Scenario]:
+    """Yield for each size loading the graph, every question, and a commit."""
+    for size in (2_000,) if smoke else sizes:
+        yield from _at(folder, size, 3 if smoke else 15)
+
+
+def _at(folder: Folder, size: int, runs: int) -> Iterator[Scenario]:
+    lineage = Lineage(size)
+    engines = list(_engines(folder, size))
+
+    def load(engine: str, place: str) -> Callable[[], Sample]:
+        return lambda: _load(engine, place, lineage)
+
+    loads = [Contender(name, load(engine, place)) for name, engine, place in engines]
+    with ExitStack() as cleanup:
+        store = mlmd.Store.start(folder.fresh(f"mlmd-{size}"))
+        if store is not None:
+            cleanup.callback(store.close)
+            loads.append(Contender("ML Metadata", lambda: store.load(lineage)))
+        yield Scenario(f"load about {size:,} nodes and as many evaluated models", loads, runs=1)
+        about = folder.fresh(f"lineage-{size}.json")
+        about.write_text(json.dumps(asdict(lineage)))
+        for key, question in QUESTIONS.items():
+            title = question.title.format(**question.facts(lineage))
+            askers = [
+                (name, Asker([sys.executable, "-m", "benchmarks.asking", engine, place, str(about), key]))
+                for name, engine, place in engines
+            ]
+            if size <= IN_MEMORY:
+                askers.append(
+                    ("in memory", Asker([sys.executable, "-m", "benchmarks.asking", "memory", "", str(about), key]))
+                )
+            if question.reference:
+                command = [sys.executable, "-m", "benchmarks.asking", "scipy", engines[0][2], str(about), key]
+                askers.insert(0, ("SciPy's breadth-first search", Asker(command)))
+            contenders = [Contender(name, asker.ask) for name, asker in askers]
+            if store is not None and question.mlmd is not None:
+                contenders.append(Contender("ML Metadata", store.asking(question.mlmd(lineage))))
+            yield Scenario(
+                f"{title}, of {lineage.nodes:,} nodes", contenders, goal=question.goal, goal_for="SQLite", runs=runs
+            )
+            for _, asker in askers:
+                asker.close()
+        yield from committing(folder, Path(engines[0][2]), lineage.nodes, runs=20 if size < SIZES[0] else 300)
