@@ -743,7 +743,7 @@ class Repository:
         ledger = PastLedger(
             self._ledger.log, self._cache, moments.past(moment), lambda done, total: told(0, None, done, total)
         )
-        return type(self)(Opened(self._place, self._description, ledger, self._cache))
+        return type(self)(Opened(self._place, self._description, ledger, self._cache, self.notices))
 
     def models_trained_on(
         self, ref: str | Path, *, transitive: bool = False, after: Cursor | None = None, limit: int | None = None

@@ -26,11 +26,14 @@ class Way:
 
 
 def reach(run: Run, start: Sequence[str], way: Way) -> list[str]:
-    """Return the ids that a path of at least one edge leads to."""
-    reached = level = _step(run, start, way)
-    while level:
+    """Return the ids that a path of at least one edge, and no more than the way's depth, leads to."""
+    reached: set[str] = set()
+    level: Collection[str] = start
+    hops = 0
+    while level and (way.depth is None or hops < way.depth):
         level = _step(run, level, way) - reached
-        reached = reached | level
+        reached |= level
+        hops += 1
     return list(reached)
 
 

@@ -242,6 +242,9 @@ def step(direction: Direction, kinds: Collection[EdgeKind]) -> str:
     )
 
 
+_WANTED = "n.kind IN $kinds AND $since <= n.created AND n.created <= $until"
+
+
 def _reached(direction: Direction, kinds: Collection[EdgeKind], hops: str) -> str:
     return (
         "UNWIND $ids AS id MATCH (s:Lin {id: id}) "
@@ -250,21 +253,33 @@ def _reached(direction: Direction, kinds: Collection[EdgeKind], hops: str) -> st
 
 
 def closure(direction: Direction, kinds: Collection[EdgeKind]) -> str:
-    """Find what can be reached. Parameters: `ids`, `kinds`, `created`, `id`, `limit`."""
+    """Find what can be reached. Parameters: `ids`, `kinds`, `since`, `until`, `created`, `id`, `limit`."""
     return (
-        f"{_reached(direction, kinds, '1..')} WHERE n.kind IN $kinds AND {_beyond(newest_first=False)} "
+        f"{_reached(direction, kinds, '1..')} WHERE {_WANTED} AND {_beyond(newest_first=False)} "
         f"RETURN {NODE} ORDER BY n.created, n.id LIMIT $limit"
     )
 
 
 def closure_size(direction: Direction, kinds: Collection[EdgeKind]) -> str:
-    """Count what can be reached. Parameters: `ids`, `kinds`."""
-    return f"{_reached(direction, kinds, '1..')} WHERE n.kind IN $kinds RETURN [count(n)] AS row"
+    """Count what can be reached. Parameters: `ids`, `kinds`, `since`, `until`."""
+    return f"{_reached(direction, kinds, '1..')} WHERE {_WANTED} RETURN [count(n)] AS row"
+
+
+def closure_kinds(direction: Direction, kinds: Collection[EdgeKind]) -> str:
+    """Count what can be reached, by kind. Parameters: `ids`."""
+    return f"{_reached(direction, kinds, '1..')} RETURN [n.kind, count(n)] AS row"
+
+
+KINDS_AMONG = "UNWIND $ids AS id MATCH (n:Lin {id: id}) RETURN [n.kind, count(n)] AS row"
+"""Count nodes by kind. Parameters: `ids`."""
 
 
 def among(*, counted: bool) -> str:
-    """Find those of many nodes that are of these kinds, or count them. Parameters: `ids`, `kinds`, those of a page."""
-    found = "UNWIND $ids AS id MATCH (n:Lin {id: id}) WHERE n.kind IN $kinds"
+    """Find those of many nodes that are wanted, or count them.
+
+    Parameters: `ids`, `kinds`, `since`, `until`, those of a page.
+    """
+    found = f"UNWIND $ids AS id MATCH (n:Lin {{id: id}}) WHERE {_WANTED}"
     if counted:
         return f"{found} RETURN [count(n)] AS row"
     return f"{found} AND {_beyond(newest_first=False)} RETURN {NODE} ORDER BY n.created, n.id LIMIT $limit"

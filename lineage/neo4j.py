@@ -21,18 +21,23 @@ from ._neo4j_search import Way, nearest_subgraph, reach, whole_subgraph
 from ._neo4j_server import Neo4jServer
 from ._neo4j_writing import add
 from .graph import (
+    ANYTHING,
     Batch,
     Cursor,
     Direction,
     Edge,
     EdgeKind,
+    Measure,
     Node,
     NodeId,
     NodeKind,
     Position,
     Subgraph,
+    Within,
     ascii_lower,
 )
+from .leaking import leaks
+from .measures import measured
 
 FEW_STARTS = 4
 """Starts up to which one statement follows all of them; it goes over what they share once for each."""
@@ -175,20 +180,19 @@ class Neo4jGraph:
         kinds: Collection[EdgeKind],
         *,
         nodes: Collection[NodeKind] = (),
+        depth: int | None = None,
+        since: int | None = None,
+        until: int | None = None,
         after: Cursor | None = None,
         limit: int | None = None,
     ) -> Sequence[Node]:
         """Return everything that can be reached; see `Graph.closure`."""
         if not kinds:
             return []
-        where = {
-            "kinds": _numbers(nodes or NodeKind),
-            **_cursor(after),
-            "limit": _LAST if limit is None else limit,
-        }
-        way, starts = Way(direction, frozenset(kinds)), hexed(start)
+        where = {**_wanted(nodes, since, until), **_cursor(after), "limit": _LAST if limit is None else limit}
+        way, starts = Way(direction, frozenset(kinds), depth), hexed(start)
         with self._reading():
-            if len(starts) <= FEW_STARTS:
+            if depth is None and len(starts) <= FEW_STARTS:
                 rows = self._server.ask(cypher.closure(direction, way.kinds), ids=starts, **where)
             else:
                 # One list however long: the order is over all of them.
@@ -203,16 +207,61 @@ class Neo4jGraph:
         kinds: Collection[EdgeKind],
         *,
         nodes: Collection[NodeKind] = (),
+        depth: int | None = None,
+        since: int | None = None,
+        until: int | None = None,
     ) -> int:
         """Count what `closure` would return without a limit."""
         if not kinds:
             return 0
-        way, starts, wanted = Way(direction, frozenset(kinds)), hexed(start), _numbers(nodes or NodeKind)
+        way, starts, where = Way(direction, frozenset(kinds), depth), hexed(start), _wanted(nodes, since, until)
+        with self._reading():
+            if depth is None and len(starts) <= FEW_STARTS:
+                return _number(self._server.ask(cypher.closure_size(direction, way.kinds), ids=starts, **where))
+            some = cypher.among(counted=True)
+            return self._server.read(lambda run: _number(run(some, ids=reach(run, starts, way), **where)))
+
+    def closure_kinds(
+        self, start: Collection[NodeId], direction: Direction, kinds: Collection[EdgeKind]
+    ) -> Mapping[NodeKind, int]:
+        """Count what `closure` would return without a limit, by kind of node."""
+        if not kinds:
+            return {}
+        way, starts = Way(direction, frozenset(kinds)), hexed(start)
         with self._reading():
             if len(starts) <= FEW_STARTS:
-                return _number(self._server.ask(cypher.closure_size(direction, way.kinds), ids=starts, kinds=wanted))
-            some = cypher.among(counted=True)
-            return self._server.read(lambda run: _number(run(some, ids=reach(run, starts, way), kinds=wanted)))
+                rows = self._server.ask(cypher.closure_kinds(direction, way.kinds), ids=starts)
+            else:
+                rows = self._server.read(lambda run: run(cypher.KINDS_AMONG, ids=reach(run, starts, way)))
+            return {NodeKind(kind): count for kind, count in rows}
+
+    def measured(
+        self,
+        name: str,
+        within: Within = ANYTHING,
+        *,
+        what: Measure = Measure.METRIC,
+        kinds: Collection[NodeKind] = (),
+        newest_first: bool = False,
+        after: Cursor | None = None,
+        limit: int | None = None,
+    ) -> Sequence[Node]:
+        """Return the runs and evaluations with a metric or parameter within bounds; see `Graph.measured`.
+
+        Values have no index here: runs and evaluations are gone through, page by page.
+        """
+        return measured(self, name, within, what=what, kinds=kinds, newest_first=newest_first, after=after, limit=limit)
+
+    def leaks(
+        self,
+        learning: Collection[EdgeKind],
+        *,
+        models: Collection[NodeId] | None = None,
+        after: Cursor | None = None,
+        limit: int | None = None,
+    ) -> Sequence[Node]:
+        """Return the evaluations on content that their model was made from; see `Graph.leaks`."""
+        return leaks(self, learning, models=models, after=after, limit=limit)
 
     def subgraph(
         self,
@@ -275,6 +324,14 @@ class Neo4jGraph:
 
 def _numbers(kinds: Iterable[NodeKind]) -> list[int]:
     return sorted({int(kind) for kind in kinds})
+
+
+def _wanted(nodes: Collection[NodeKind], since: int | None, until: int | None) -> dict[str, Any]:
+    return {
+        "kinds": _numbers(nodes or NodeKind),
+        "since": -_LAST if since is None else max(since, -_LAST),
+        "until": _LAST if until is None else min(until, _LAST),
+    }
 
 
 def _cursor(after: Cursor | None, *, newest_first: bool = False) -> dict[str, Any]:
