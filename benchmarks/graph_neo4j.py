@@ -11,6 +11,7 @@ import shutil
 import socket
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -23,7 +24,7 @@ from lin.lineage.testing import ident
 
 from .measuring import Contender, Folder, Scenario, timed
 from .synthetic import Lineage, build
-from .tracing import load, questions
+from .tracing import questions
 
 SERVER = Path(__file__).parents[1] / "scripts" / "neo4j" / "server.py"
 
@@ -32,7 +33,19 @@ SERVER = Path(__file__).parents[1] / "scripts" / "neo4j" / "server.py"
 def _server(home: Path) -> Iterator[Neo4jGraph]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = str(free.getsockname()[1])
-    command = [sys.executable, SERVER, "start", "--home", home, "--port", port, "--heap", "1g", "--pagecache", "256m"]
+    command = [
+        sys.executable,
+        str(SERVER),
+        "start",
+        "--home",
+        str(home),
+        "--port",
+        port,
+        "--heap",
+        "1g",
+        "--pagecache",
+        "256m",
+    ]
     subprocess.run([*command, "--until-exit-of", str(os.getpid())], check=True, stdout=subprocess.DEVNULL)
     graph = Neo4jGraph(f"bolt://127.0.0.1:{port}")
     try:
@@ -40,6 +53,26 @@ def _server(home: Path) -> Iterator[Neo4jGraph]:
     finally:
         graph.close()
         subprocess.run([sys.executable, SERVER, "stop", "--home", home], check=True)
+
+
+def _batches(lineage: Lineage, size: int = 2_048) -> Iterator[Batch]:
+    """Yield everything as a log brings it: each edge with the later of its ends."""
+    order = {node.id: place for place, node in enumerate(lineage.nodes)}
+    edges: dict[int, list[Edge]] = defaultdict(list)
+    for edge in lineage.edges:
+        edges[max(order[edge.source], order[edge.target]) // size].append(edge)
+    for number in range(-(-len(lineage.nodes) // size)):
+        nodes = lineage.nodes[number * size : (number + 1) * size]
+        yield Batch(nodes, edges[number], [(node.id, order[node.id]) for node in nodes])
+
+
+def _load(graph: Graph, batches: list[Batch]) -> None:
+    graph.clear()
+    size = 0
+    for batch in batches:
+        after = size + len(batch.events)
+        graph.apply(batch, expected=size, position=Position(after))
+        size = after
 
 
 def _commit(graph: Graph, lineage: Lineage, counter: list[int]) -> None:
@@ -71,7 +104,7 @@ def scenarios(folder: Folder, *, smoke: bool) -> Iterator[Scenario]:
                 return Scenario(title, contenders, runs=runs)
 
             items = f"{len(lineage.nodes):,} nodes and {len(lineage.edges):,} edges"
-            yield ask(f"load {items}", partial(load, lineage=lineage), 1)
+            yield ask(f"load {items}", partial(_load, batches=list(_batches(lineage))), 1)
             counter = [0]
             commit = partial(_commit, lineage=lineage, counter=counter)
             yield ask("one durable commit of a run (3 in, 2 out)", commit, 3 if smoke else 40)

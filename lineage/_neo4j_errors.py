@@ -21,14 +21,18 @@ def checked_uri(uri: str) -> str:
     Raises:
         InvalidInputError: It cannot, or it holds credentials; these are never shown.
     """
+    shown = uri.rpartition("@")[2]
+    no_server = InvalidInputError(
+        f"not the address of a Neo4j server: {shown!r}", hint="One looks like neo4j://localhost:7687."
+    )
     try:
         parts = urlsplit(uri)
         named = parts.scheme in SCHEMES and bool(parts.hostname) and parts.port != 0
     except ValueError:
-        named = False
-    shown = uri.rpartition("@")[2]
+        # Not chained: it quotes what may be a password.
+        raise no_server from None
     if not named:
-        raise InvalidInputError(f"not the address of a Neo4j server: {shown!r}", hint="Such as neo4j://localhost:7687.")
+        raise no_server
     if "@" in parts.netloc:
         raise InvalidInputError(
             f"the address of the Neo4j server at {shown} holds credentials",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import neo4j
 import pytest
@@ -35,13 +36,15 @@ def neo4j_graph(open_neo4j) -> Neo4jGraph:
 @pytest.fixture
 def cypher(own_neo4j_service) -> Iterator[Callable[..., list[list[object]]]]:
     """Return what sends any statement to a server of the tests' own, which is emptied afterwards."""
-    with neo4j.GraphDatabase.driver(
+    driver: Any = neo4j.GraphDatabase.driver(
         own_neo4j_service.uri, auth=own_neo4j_service.auth, notifications_min_severity="OFF"
-    ) as driver:
+    )
+    with driver:
 
         def send(statement: str, **parameters: object) -> list[list[object]]:
             with driver.session() as session:
-                return session.run(statement, parameters).values()
+                rows: list[list[object]] = session.run(statement, parameters).values()
+                return rows
 
         yield send
         send("MATCH (n) DETACH DELETE n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -250,7 +251,12 @@ def test_nobody_listens(capfd, open_neo4j):
 def test_something_else_listens(open_neo4j):
     """A port where no Neo4j answers is an error within seconds, not a wait."""
     with socket.create_server(("127.0.0.1", 0)) as server:
-        threading.Thread(target=lambda: [server.accept()[0].close() for _ in range(2)], daemon=True).start()
+
+        def hang_up() -> None:
+            for _ in range(2):
+                server.accept()[0].close()
+
+        threading.Thread(target=hang_up, daemon=True).start()
         graph = open_neo4j(uri=f"bolt://127.0.0.1:{server.getsockname()[1]}")
         with pytest.raises(BackendError):
             graph.position()
@@ -279,7 +285,7 @@ def test_credentials_in_the_address_are_refused_and_not_repeated():
 def test_a_read_sees_no_batch_half(neo4j_graph, open_neo4j):
     """What was committed in the middle of a read is in none of its statements or in all."""
     other = open_neo4j()
-    seen = []
+    seen: list[Any] = []
 
     def read(run):
         first = run("MATCH (n:Lin) RETURN [count(n)] AS row")
@@ -296,7 +302,7 @@ def test_a_read_sees_no_batch_half(neo4j_graph, open_neo4j):
 def test_a_read_among_endless_writes_ends(neo4j_graph, open_neo4j):
     """A read that commits always get in the way of keeps writers waiting for as long as it takes."""
     other = open_neo4j()
-    writers = []
+    writers: list[threading.Thread] = []
 
     def read(run):
         first = run("MATCH (n:Lin) RETURN [count(n)] AS row")
@@ -321,7 +327,7 @@ def test_a_writer_that_died_between_its_marks_slows_only_one_reader(cypher, neo4
 
 def test_threads_share_a_graph(neo4j_graph):
     """Many threads of one process write and read through one object; each batch is in exactly once."""
-    errors = []
+    errors: list[BaseException] = []
 
     def work(number):
         done = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import neo4j
 import pytest
@@ -32,14 +33,14 @@ ALLOWED = {
 WITHOUT_PLAN = ("CREATE CONSTRAINT", "CREATE INDEX", "CREATE TEXT INDEX", "DROP ", "SHOW ", "CALL db.")
 
 
-def _operators(plan: dict[str, object]) -> Iterator[tuple[str, str]]:
+def _operators(plan: dict[str, Any]) -> Iterator[tuple[str, str]]:
     arguments = plan["args"]
     yield plan["operatorType"].partition("@")[0], str(arguments.get("Details", ""))
     for child in plan.get("children", ()):
         yield from _operators(child)
 
 
-def exploding(plan: dict[str, object]) -> set[str]:
+def exploding(plan: dict[str, Any]) -> set[str]:
     return {
         operator for operator, details in _operators(plan) if EXPLODING.search(operator) and "LinLong" not in details
     }
@@ -50,24 +51,24 @@ def _allowed(statement: str) -> set[str]:
 
 
 @pytest.fixture
-def explain(neo4j_service) -> Iterator[Callable[[str], dict[str, object]]]:
-    with neo4j.GraphDatabase.driver(
+def explain(neo4j_service) -> Iterator[Callable[[str], dict[str, Any]]]:
+    driver: Any = neo4j.GraphDatabase.driver(
         neo4j_service.uri, auth=neo4j_service.auth, notifications_min_severity="OFF"
-    ) as driver:
+    )
+    with driver:
         driver.execute_query("CALL db.clearQueryCaches()")
 
-        def plan(statement: str, parameters: dict[str, object] | None = None) -> dict[str, object]:
-            found = driver.execute_query(neo4j.Query(f"EXPLAIN {statement}"), parameters or {}).summary.plan
-            assert found is not None
+        def plan(statement: str, parameters: dict[str, Any] | None = None) -> dict[str, Any]:
+            found: dict[str, Any] = driver.execute_query(f"EXPLAIN {statement}", parameters or {}).summary.plan
             return found
 
         yield plan
 
 
 @pytest.fixture
-def sent(monkeypatch) -> dict[str, dict[str, object]]:
+def sent(monkeypatch) -> dict[str, dict[str, Any]]:
     """Collect what is sent from now on: statements, with parameters as an example."""
-    statements: dict[str, dict[str, object]] = {}
+    statements: dict[str, dict[str, Any]] = {}
     running = _neo4j_server._running
 
     def recording(*arguments):
@@ -216,7 +217,7 @@ def _is_public(name: str, made: object) -> bool:
     return not name.startswith("_") and getattr(made, "__module__", "") == _neo4j_statements.__name__
 
 
-def _assert_all_were_sent(sent: dict[str, dict[str, object]], used: dict[str, set[str]]) -> None:
+def _assert_all_were_sent(sent: dict[str, dict[str, Any]], used: dict[str, set[str]]) -> None:
     used.pop("label")
 
     def is_sent(statement: str) -> bool:
