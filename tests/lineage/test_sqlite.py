@@ -90,6 +90,8 @@ def ask_everything(graph):
             graph.measured("x", Within(**bounds), kinds=kinds, after=after, limit=5)
     graph.measured("x", Within(equals=1), newest_first=True, after=after)
     graph.measured("x", Within(equals="one"), what=Measure.PARAMETER)
+    graph.measured_size("x", Within(low=1))
+    graph.measured_size("x", Within(equals="one"), what=Measure.PARAMETER, at_most=3)
     for direction in Direction:
         for ways in ({TRAIN}, {TRAIN, GENERATED}, PROVENANCE, frozenset(EdgeKind)):
             graph.edges(some, direction, ways)
