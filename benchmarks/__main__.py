@@ -12,14 +12,13 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from . import files, graph, graph_neo4j, startup
+from . import files, graph, startup
 from .measuring import Folder, Row, Scenario, measure
 from .table import show
 
 SUITES: dict[str, Callable[..., Iterator[Scenario]]] = {
     "startup": startup.scenarios,
     "graph": graph.scenarios,
-    "neo4j": graph_neo4j.scenarios,
     "files": files.scenarios,
 }
 RESULTS = Path(__file__).parent / "results"

@@ -9,9 +9,11 @@ at worst a file that nobody uses.
 from __future__ import annotations
 
 import fcntl
+import os
 import secrets
 import sqlite3
 import sys
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +35,9 @@ NEWER = 20_000
 """Edges and changes that may be newer than the snapshot before another is made."""
 SHARE = 20
 """One in so many edges may be newer, too, where that is more."""
+
+PATIENCE = 60.0
+"""Seconds until a process tries again to make one after that failed."""
 
 SUFFIX = "-adjacency"
 
@@ -77,6 +82,7 @@ class SnapshotKeeper:
         self._lock = Lock()
         self._view: _View | None = None
         self._useless = b""
+        self._not_before = 0.0
 
     def opened(self, db: sqlite3.Connection) -> Adjacency | None:
         """Return the snapshot with what this transaction sees beside it, if this process has it open already."""
@@ -131,7 +137,7 @@ class SnapshotKeeper:
     def is_due(self, db: sqlite3.Connection) -> bool:
         """Tell whether a snapshot should be made: there is none that can be used, or much has come since."""
         state = _state(db)
-        if state.last < WORTHWHILE or not _supported():
+        if state.last < WORTHWHILE or time.monotonic() < self._not_before or not _supported():
             return False
         view = self._view
         if view is None or view.state.token != state.token:
@@ -150,11 +156,14 @@ class SnapshotKeeper:
                     fcntl.flock(part, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
                     return False
+                if not os.path.samestat(os.fstat(part.fileno()), path.stat()):
+                    return False  # whoever had the lock was done just now, and this is the file that others have mapped
                 part.truncate(0)
                 return self._make(part)
         except DamagedIndexError:
             raise
         except (OSError, LinError):
+            self._not_before = time.monotonic() + PATIENCE
             return False  # no room, no right to write, or a busy writer: questions are answered without it
 
     def _make(self, part: Any) -> bool:

@@ -175,6 +175,21 @@ CREATED_UNTIL = " AND (n.created + 0*s.value) <= ?"
 
 def by_value(within: Within) -> tuple[str, tuple[Any, ...]]:
     """Find by a value: for `find`, with the parameters that follow those for `what` and the name."""
+    where, parameters = _within(within)
+    statement = (
+        "SELECT {node} FROM value AS v INDEXED BY value_name CROSS JOIN node AS n ON n.k = v.k "
+        f"AND (n.kind + 0*v.k) IN ({{kinds}}) WHERE {where}"
+    )
+    return statement, parameters
+
+
+def count_by_value(within: Within) -> tuple[str, tuple[Any, ...]]:
+    """Count by a value, with the parameters that follow those for `what` and the name; the limit comes after them."""
+    where, parameters = _within(within)
+    return f"SELECT count(*) FROM (SELECT 1 FROM value AS v INDEXED BY value_name WHERE {where} LIMIT ?)", parameters
+
+
+def _within(within: Within) -> tuple[str, tuple[Any, ...]]:
     conditions: list[str] = []
     parameters: list[Any] = []
     if within.equals is not None:
@@ -188,12 +203,7 @@ def by_value(within: Within) -> tuple[str, tuple[Any, ...]]:
         if within.high is not None:
             conditions.append("v.number < ?" if within.high_open else "v.number <= ?")
             parameters.append(float(within.high))
-    where = " AND ".join(["v.what = ?", "v.name = ?", *conditions])
-    statement = (
-        "SELECT {node} FROM value AS v INDEXED BY value_name CROSS JOIN node AS n ON n.k = v.k "
-        f"AND (n.kind + 0*v.k) IN ({{kinds}}) WHERE {where}"
-    )
-    return statement, tuple(parameters)
+    return " AND ".join(["v.what = ?", "v.name = ?", *conditions]), tuple(parameters)
 
 
 def stored(value: Value) -> tuple[float | None, str | None]:

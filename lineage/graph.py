@@ -369,6 +369,14 @@ class Graph(Protocol):
             limit: At most so many.
         """
 
+    def measured_size(
+        self, name: str, within: Within = ANYTHING, *, what: Measure = Measure.METRIC, at_most: int | None = None
+    ) -> int:
+        """Count what `measured` would return without a limit, of all kinds; `at_most` where there are more.
+
+        Takes time bounded by `at_most`.
+        """
+
     def closure(
         self,
         start: Collection[NodeId],

@@ -149,6 +149,12 @@ class MemoryGraph:
             ]
         return _page(found, after, limit, newest_first=newest_first)
 
+    def measured_size(
+        self, name: str, within: Within = ANYTHING, *, what: Measure = Measure.METRIC, at_most: int | None = None
+    ) -> int:
+        """Count what `measured` would return without a limit."""
+        return len(self.measured(name, within, what=what)[:at_most])
+
     def closure(
         self,
         start: Collection[NodeId],

@@ -6,15 +6,15 @@ that generated it and of its evaluations: each condition may hold by another one
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from heapq import merge
-from itertools import groupby, islice
+from itertools import islice
 
 from .filters import Condition
 from .graph import ARTIFACT_KINDS, Cursor, Direction, EdgeKind, Graph, Node, NodeId, NodeKind, ascii_lower
 
 FEW = 2_000
-"""Nodes with a value up to which their artifacts are looked up at once; otherwise artifacts are sifted in order."""
+"""Nodes with a value up to which these, or their artifacts, are looked up at once; otherwise all are sifted."""
 _STEP = 500
 
 _HAVE_VALUES = frozenset({NodeKind.RUN, NodeKind.EVALUATION})
@@ -34,8 +34,8 @@ def search(
 ) -> Sequence[Node]:
     """Return the nodes that meet every condition given, in the order (`created`, `id`).
 
-    It visits what meets the rarest condition, a page at a time, or, for artifacts where every condition is met by many,
-    the artifacts in order until there are enough.
+    It visits what meets the rarest condition; where every condition is met by many, all nodes of these kinds, in order,
+    until there are enough.
 
     Args:
         graph: Where to look.
@@ -48,16 +48,19 @@ def search(
     """
     if not where:
         return graph.find(kinds=kinds, text=text, newest_first=newest_first, after=after, limit=limit)
-    samples = [_sample(graph, condition) for condition in where]
-    rarest = min(range(len(where)), key=lambda index: len(samples[index]))
-    if not samples[rarest]:
+    sizes = [
+        sum(graph.measured_size(each.name, each.within, what=what, at_most=FEW) for what in each.measures)
+        for each in where
+    ]
+    rarest = where[sizes.index(min(sizes))]
+    if not min(sizes):
         return []
+    few = _measured(graph, rarest) if min(sizes) < FEW else None
     asked = _Asked(graph, text, where, newest_first, after)
     streams: list[Iterable[Node]] = []
     if direct := _HAVE_VALUES & set(kinds):
-        streams.append(asked.measured(where[rarest], direct))
+        streams.append(asked.measured(direct, few))
     if made := ARTIFACT_KINDS & set(kinds):
-        few = samples[rarest] if len(samples[rarest]) < FEW else None
         streams.append(asked.artifacts(made, few))
     return list(islice(merge(*streams, key=_order, reverse=newest_first), limit))
 
@@ -75,40 +78,19 @@ class _Asked:
         self._newest_first = newest_first
         self._after = after
 
-    def measured(self, condition: Condition, kinds: Collection[NodeKind]) -> Iterator[Node]:
-        """Yield the runs and evaluations that meet one condition, and then all of them."""
-        streams = [
-            self._pages(
-                lambda after, what=what: self._graph.measured(  # type: ignore[misc]
-                    condition.name,
-                    condition.within,
-                    what=what,
-                    kinds=kinds,
-                    newest_first=self._newest_first,
-                    after=after,
-                    limit=_STEP,
-                )
-            )
-            for what in condition.measures
-        ]
-        for _, same in groupby(merge(*streams, key=_order, reverse=self._newest_first), key=_order):
-            node = next(same)
-            if self._named(node) and all(each.holds([node]) for each in self._where):
+    def measured(self, kinds: Collection[NodeKind], few: Sequence[Node] | None) -> Iterator[Node]:
+        """Yield the runs and evaluations that meet all conditions: of these few, else of all there are."""
+        for node in self._sifted(few, kinds):
+            if all(each.holds([node]) for each in self._where):
                 yield node
 
     def artifacts(self, kinds: Collection[NodeKind], few: Sequence[Node] | None) -> Iterator[Node]:
         """Yield the artifacts that meet all conditions: of these few runs and evaluations, else of all artifacts."""
-        if few is None:
-            candidates = self._pages(
-                lambda after: self._graph.find(
-                    kinds=kinds, text=self._given, newest_first=self._newest_first, after=after, limit=_STEP
-                )
-            )
-        else:
+        if few is not None:
             ids = {edge.target for edge in self._graph.edges(_ids(few), Direction.DOWN, _GENERATED)}
             ids |= {edge.source for edge in self._graph.edges(_ids(few), Direction.UP, _EVALUATED)}
-            nodes = [n for n in self._graph.get(ids).values() if n.kind in kinds and self._named(n) and self._beyond(n)]
-            candidates = iter(sorted(nodes, key=_order, reverse=self._newest_first))
+            few = list(self._graph.get(ids).values())
+        candidates = self._sifted(few, kinds)
         while some := list(islice(candidates, _STEP)):
             sources = _sources(self._graph, some)
             yield from (node for node in some if all(each.holds(sources.get(node.id, ())) for each in self._where))
@@ -122,20 +104,27 @@ class _Asked:
         place = (self._after.created, self._after.id)
         return _order(node) < place if self._newest_first else _order(node) > place
 
-    def _pages(self, read: Callable[[Cursor | None], Sequence[Node]]) -> Iterator[Node]:
+    def _sifted(self, few: Sequence[Node] | None, kinds: Collection[NodeKind]) -> Iterator[Node]:
+        """Yield the nodes of these kinds and this name, in order, after the cursor: of these few, else of all."""
+        if few is not None:
+            nodes = [n for n in few if n.kind in kinds and self._named(n) and self._beyond(n)]
+            yield from sorted(nodes, key=_order, reverse=self._newest_first)
+            return
         after = self._after
-        while some := read(after):
+        while some := self._graph.find(
+            kinds=kinds, text=self._given, newest_first=self._newest_first, after=after, limit=_STEP
+        ):
             yield from some
             if len(some) < _STEP:
                 return
             after = Cursor(some[-1].created, some[-1].id)
 
 
-def _sample(graph: Graph, condition: Condition) -> Sequence[Node]:
+def _measured(graph: Graph, condition: Condition) -> Sequence[Node]:
     found = {
         node.id: node
         for what in condition.measures
-        for node in graph.measured(condition.name, condition.within, what=what, limit=FEW)
+        for node in graph.measured(condition.name, condition.within, what=what)
     }
     return list(found.values())
 

@@ -209,6 +209,14 @@ class SqliteGraph:
             rows = db.execute(statement, parameters).fetchall()
         return [self._node(row) for row in rows]
 
+    def measured_size(
+        self, name: str, within: Within = ANYTHING, *, what: Measure = Measure.METRIC, at_most: int | None = None
+    ) -> int:
+        """Count what `measured` would return without a limit."""
+        where, bounds = sql.count_by_value(within)
+        with self._file.reading() as db:
+            return _number(db.execute(where, (int(what), name, *bounds, -1 if at_most is None else at_most)))
+
     def closure(
         self,
         start: Collection[NodeId],

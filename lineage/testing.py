@@ -623,6 +623,8 @@ class GraphSuite:
         }
         for within, wanted in cases.items():
             assert ids(graph.measured("auc", within)) == [ident(n) for n in wanted], within
+            assert graph.measured_size("auc", within) == len(wanted), within
+            assert graph.measured_size("auc", within, at_most=2) == min(len(wanted), 2), within
         assert graph.measured("AUC") == []
 
     def test_values_of_each_kind(self, graph: Graph) -> None:

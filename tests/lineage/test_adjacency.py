@@ -312,6 +312,35 @@ def test_only_one_makes_it(path, graph):
     other.close()
 
 
+def test_a_lock_on_a_file_that_was_renamed(path, graph, monkeypatch):
+    """Who gets the lock of a file that has become the snapshot meanwhile leaves it alone: others have it mapped."""
+    fill(graph)
+    snapshot = _sqlite_adjacency.snapshot_path(path)
+    part = snapshot.with_name(snapshot.name + ".part")
+
+    def late(file, how):
+        """Take the lock only after another has finished under it."""
+        part.rename(snapshot)
+        file.write(b"in use")
+        file.flush()
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    assert not graph.make_snapshot()
+    assert snapshot.read_bytes() == b"in use"
+
+
+def test_failing_to_make_it_is_not_tried_at_once(path, graph, monkeypatch):
+    """Where a snapshot can't be written, questions are answered without it, and do not try each time."""
+    fill(graph)
+    _sqlite_adjacency.snapshot_path(path).mkdir()
+    tried = []
+    real = _adjacency_file.make
+    monkeypatch.setattr(_adjacency_file, "make", lambda *given: tried.append(1) or real(*given))
+    for _ in range(3):
+        assert graph.closure_size([ident("data")], DOWN, WAYS) == 45
+    assert tried == [1]
+
+
 def _make_until_killed(path, started):
     graph = SqliteGraph(path)
     for number in count():
