@@ -14,7 +14,7 @@ import weakref
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 from uuid import uuid4
 
 from lin.errors import BackendError, DamagedIndexError, LinError
@@ -150,7 +150,7 @@ class Neo4jServer:
             # What looks damaged may be half a batch.
             if self.state(run).turns == before and before[0] == before[1]:
                 raise
-            return False, None  # type: ignore[return-value] - never looked at
+            return False, cast("T", None)  # never looked at
         return before[0] == before[1] and self.state(run).turns == before, answer
 
     def _look(self, work: Callable[[Run], T]) -> T:

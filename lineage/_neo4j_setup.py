@@ -135,4 +135,4 @@ def _empty(run: Run) -> None:
 
 def _delete_some(run: Run) -> bool:
     found = [run(statement, limit=DELETE_AT_ONCE)[0][0] for statement in (cypher.DELETE_NODES, cypher.DELETE_EVENTS)]
-    return max(found) == DELETE_AT_ONCE
+    return bool(max(found) == DELETE_AT_ONCE)

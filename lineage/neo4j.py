@@ -252,6 +252,12 @@ class Neo4jGraph:
         """
         return measured(self, name, within, what=what, kinds=kinds, newest_first=newest_first, after=after, limit=limit)
 
+    def measured_size(
+        self, name: str, within: Within = ANYTHING, *, what: Measure = Measure.METRIC, at_most: int | None = None
+    ) -> int:
+        """Count what `measured` would return without a limit, of all kinds; `at_most` where there are more."""
+        return len(self.measured(name, within, what=what, limit=at_most))
+
     def leaks(
         self,
         learning: Collection[EdgeKind],

@@ -84,10 +84,10 @@ def ask_everything(graph):
             for kinds in ((), (NodeKind.RUN,), (NodeKind.RUN, NodeKind.MODEL)):
                 graph.find(**condition, kinds=kinds, newest_first=newest_first)
                 graph.find(**condition, kinds=kinds, newest_first=newest_first, after=after, limit=5)
-    for bounds in ({}, {"low": 1}, {"high": 9}, {"low": 1, "high": 9, "low_open": True, "high_open": True}):
+    for within in (Within(), Within(low=1), Within(high=9), Within(low=1, high=9, low_open=True, high_open=True)):
         for kinds in ((), (NodeKind.RUN,)):
-            graph.measured("x", Within(**bounds), kinds=kinds)
-            graph.measured("x", Within(**bounds), kinds=kinds, after=after, limit=5)
+            graph.measured("x", within, kinds=kinds)
+            graph.measured("x", within, kinds=kinds, after=after, limit=5)
     graph.measured("x", Within(equals=1), newest_first=True, after=after)
     graph.measured("x", Within(equals="one"), what=Measure.PARAMETER)
     graph.measured_size("x", Within(low=1))

@@ -225,7 +225,8 @@ def test_leaks_in_pages(repository: Repository, work: Work, world: World) -> Non
         work.test(world.base, world.train, auc=n / 10)
     whole = repository.leaks().items
     assert len(whole) == 4
-    read, after = [], None
+    read: list[object] = []
+    after = None
     while True:
         page = repository.leaks(after=after, limit=3)
         read += page.items
