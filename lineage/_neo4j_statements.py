@@ -267,10 +267,12 @@ def closure_size(direction: Direction, kinds: Collection[EdgeKind]) -> str:
 
 def closure_kinds(direction: Direction, kinds: Collection[EdgeKind]) -> str:
     """Count what can be reached, by kind. Parameters: `ids`."""
-    return f"{_reached(direction, kinds, '1..')} RETURN [n.kind, count(n)] AS row"
+    return f"{_reached(direction, kinds, '1..')} WITH n.kind AS kind, count(n) AS number RETURN [kind, number] AS row"
 
 
-KINDS_AMONG = "UNWIND $ids AS id MATCH (n:Lin {id: id}) RETURN [n.kind, count(n)] AS row"
+KINDS_AMONG = (
+    "UNWIND $ids AS id MATCH (n:Lin {id: id}) WITH n.kind AS kind, count(n) AS number RETURN [kind, number] AS row"
+)
 """Count nodes by kind. Parameters: `ids`."""
 
 

@@ -335,7 +335,12 @@ def test_failing_to_make_it_is_not_tried_at_once(path, graph, monkeypatch):
     _sqlite_adjacency.snapshot_path(path).mkdir()
     tried = []
     real = _adjacency_file.make
-    monkeypatch.setattr(_adjacency_file, "make", lambda *given: (tried.append(1), real(*given))[1])
+
+    def make(*given):
+        tried.append(1)
+        return real(*given)
+
+    monkeypatch.setattr(_adjacency_file, "make", make)
     for _ in range(3):
         assert graph.closure_size([ident("data")], DOWN, WAYS) == 45
     assert tried == [1]
