@@ -27,13 +27,16 @@ def line(row: Row) -> str:
     spread = f"{seconds(row.least)} … {seconds(row.most)}"
     ratio = f"{row.ratio:.2f}x"
     times = f"{seconds(row.median):>9} | {spread:>21} | {seconds(row.p95):>9}"
-    text = f"| {row.contender:<32} | {times} | {ratio:>7} | {size(row.peak):>9} |"
-    if row.goal is not None:
-        verdict = "met" if row.median < row.goal else "MISSED"
-        text += f" goal: under {seconds(row.goal)}: {verdict}"
-    return text
+    return f"| {row.contender:<32} | {times} | {ratio:>7} | {size(row.peak):>9} |"
+
+
+def goal(row: Row) -> str:
+    """Say whether a row met its goal."""
+    assert row.goal is not None
+    return f"{row.contender}: goal {seconds(row.goal)}, {'met' if row.median < row.goal else 'MISSED'}"
 
 
 def show(rows: list[Row]) -> str:
     """Return a scenario's part of the table, under its title."""
-    return "\n".join([f"\n**{rows[0].scenario}**\n", HEAD, RULE, *map(line, rows)])
+    goals = [f"\n{goal(row)}" for row in rows if row.goal is not None]
+    return "\n".join([f"\n**{rows[0].scenario}**\n", HEAD, RULE, *map(line, rows), *goals])

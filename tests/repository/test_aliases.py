@@ -43,6 +43,8 @@ def test_moving_an_alias_to_where_it_stands_changes_nothing(repository: Reposito
 
 def test_an_alias_can_be_taken_away_and_given_again(repository: Repository, versions: list[Any]) -> None:
     """Without it the name says which aliases there are; taking away what is not there is an error."""
+    with pytest.raises(NotFoundError, match="no alias churn@prod"):
+        repository.artifact("churn@prod")
     repository.tag("churn@v1", "prod")
     repository.tag("churn@v2", "next")
     gone = repository.untag("churn", "prod")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 
 from lin import refs
 from lin.errors import AmbiguousRefError, InvalidInputError, NotFoundError
-from lin.lineage.events import ArtifactRecorded, EventId
+from lin.lineage.events import ArtifactRecorded, EventId, Tombstone
 from lin.lineage.words import ArtifactKind, Shape
 from lin.recording import Recording
 from lin.records import Artifact, Content, Evaluation, Experiment, Run
@@ -42,8 +43,17 @@ def test_a_name_means_its_newest_version(repository: Repository, write: Write) -
             repository.artifact(f"data.csv@{suffix}")
 
 
-def test_a_date_means_what_was_the_newest_then(hand: Any) -> None:
-    """A day counts to its end, in UTC; a moment may name its zone."""
+@pytest.fixture
+def far_from_greenwich(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+def test_a_date_means_what_was_the_newest_then(hand: Any, far_from_greenwich: None) -> None:
+    """A day counts to its end, in UTC wherever one is; a moment may name its zone."""
     times = ("2026-03-01T12:00:00", "2026-03-02T08:00:00", "2026-03-02T23:59:59.999999", "2026-03-03T00:00:00")
     hand.record(recorded("other", 1))
     for number, at in enumerate(times, 1):
@@ -163,6 +173,16 @@ def test_bytes_are_named_by_digest(repository: Repository, write: Write) -> None
         repository.resolve(f"b3:{Digest.of(b'unknown').hex}")
 
 
+def test_bytes_without_an_artifact_are_no_artifact(hand: Any) -> None:
+    """Such as a part of a folder that was erased by itself."""
+    digest = Digest.of(b"part")
+    hand.record(Tombstone(digest, "asked for"))
+    content = hand.repository.resolve(str(digest))
+    assert (content.artifacts, content.erased) == ((), "asked for")
+    with pytest.raises(NotFoundError, match="no artifact has the content"):
+        hand.repository.artifact(str(digest))
+
+
 def test_an_experiment_is_found_by_name(repository: Repository, write: Write, run: Recording) -> None:
     """Where no artifact has that name."""
     found = repository.resolve("tuning")
@@ -221,6 +241,7 @@ def test_nonsense_finds_nothing_and_says_how_to_look(repository: Repository, wri
     with pytest.raises((NotFoundError, InvalidInputError)) as caught:
         repository.resolve(ref)
     assert caught.value.hint
+    assert "Did you mean: ?" not in caught.value.hint
 
 
 @pytest.mark.parametrize("ref", ["caf\udce9.csv", "caf\udce9.csv@v1", "a\0b"])
