@@ -114,9 +114,14 @@ def _use_everything(graph, monkeypatch) -> None:
             for kinds in ([TRAIN], frozenset(EdgeKind)):
                 graph.edges([ident("a")], direction, kinds)
                 graph.closure([ident("a")], direction, kinds)
+                graph.closure([ident("a")], direction, kinds, depth=2, since=1, until=2)
                 graph.closure_size([ident("a")], direction, kinds, nodes=[NodeKind.RUN])
+                graph.closure_size([ident("a")], direction, kinds, depth=2)
+                graph.closure_kinds([ident("a")], direction, kinds)
                 for depth, limit in ((None, None), (None, 1), (0, None), (1, 1), (2, 1), (10**12, 1)):
                     graph.subgraph([ident("a"), ident("x")], direction, kinds, depth=depth, max_nodes=limit)
+    graph.measured("auc", limit=1)
+    graph.leaks(WAYS)
     for kinds in ([GENERATED], WAYS, frozenset(EdgeKind)):
         graph.path(ident("a"), ident("r"), kinds)
         graph.path(ident("r"), ident("a"), kinds)
