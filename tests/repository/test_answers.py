@@ -6,12 +6,14 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lin.errors import InvalidInputError, NotFoundError
+from lin.lineage.events import ArtifactRecorded, EvaluationRecorded, EventId, RunUsed, Use
 from lin.lineage.graph import Direction, Truncation
-from lin.lineage.words import ArtifactKind, Evidence, Role, RunStatus
+from lin.lineage.words import ArtifactKind, Evidence, Role, RunStatus, Shape
 from lin.recording import Recording
 from lin.records import Artifact, Run, to_json
 from lin.repository import Repository
@@ -161,8 +163,9 @@ def test_the_metrics_table_shows_the_newest_of_each_pair(world: World) -> None:
         repository.metrics(experiment="nothing")
 
 
-def test_runs_are_listed_by_experiment_and_status(world: World) -> None:
-    """In pages, newest first or last, each run once."""
+def test_runs_are_listed_by_experiment_and_status(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In pages, newest first or last, each run once, however many are looked at in one go."""
+    monkeypatch.setattr("lin.answers._STEP", 2)
     repository = world.repository
     with pytest.raises(ValueError, match="mine"), Recording.start(repository, name="bad", experiment="delays"):
         raise ValueError("mine")
@@ -188,6 +191,23 @@ def test_runs_are_listed_by_experiment_and_status(world: World) -> None:
     assert [item.name for item in repository.experiments(text="DEL")] == ["delays"]
     with pytest.raises(NotFoundError):
         listed(experiment="nothing")
+
+
+def test_what_is_not_known_here_is_left_out(world: World, hand: Any) -> None:
+    """Uses and evaluations that name what another repository holds are known when that has come."""
+    ghost = EventId(bytes(range(32)))
+    (run, *_) = world.runs
+    hand.force(
+        RunUsed(run.id, (Use(ghost, Role.TEST, Evidence.IMPORTED, "x"),)),
+        EvaluationRecorded(ghost, world.test.id, run.id, {"auc": 1}),
+        ArtifactRecorded(ArtifactKind.MODEL, "m", 1, world.raw.digest, Shape.BLOB, 3, run=ghost),
+    )
+    repository = world.repository
+    assert [use.artifact for use in repository.used([run.id.value])[run.id.value]] == [world.raw]
+    assert len(repository.evaluations()) == 3
+    assert ghost.value not in repository.get_many([ghost.value])
+    assert repository.trace(str(run.id)).unseen == (ghost,)
+    assert repository.verify().findings != ()
 
 
 @pytest.mark.parametrize("limit", [0, -1])

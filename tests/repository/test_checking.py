@@ -10,12 +10,19 @@ from typing import Any
 
 import pytest
 
-from lin.errors import BlobNotFoundError, CorruptContentError, CorruptLogError, UnsupportedFormatError
+from lin.errors import (
+    BlobNotFoundError,
+    CorruptContentError,
+    CorruptLogError,
+    PermissionDeniedError,
+    UnsupportedFormatError,
+)
 from lin.lineage.events import ArtifactRecorded, RunStarted, Tombstone
 from lin.lineage.words import ArtifactKind, Shape
 from lin.records import Content, VerifyReport
 from lin.repository import Repository
 from lin.store.digest import Digest
+from lin.store.local import LocalPlace
 
 Write = Callable[..., Path]
 
@@ -117,6 +124,14 @@ def test_any_flipped_bit_of_the_description_is_found(repository: Repository, fol
         found = report(repository)
         assert found is None or [finding.subject for finding in found.findings] == ["lin.json"], position
         path.write_bytes(good)
+
+
+def test_a_description_that_went_bad_or_away_meanwhile_is_found(repository: Repository, folder: Path) -> None:
+    """A repository that is open already looks again when it verifies."""
+    (folder / "lin.json").write_text("{}")
+    assert [(f.kind, f.subject) for f in repository.verify().findings] == [("damaged", "lin.json")]
+    (folder / "lin.json").unlink()
+    assert [(f.kind, f.subject) for f in repository.verify().findings] == [("damaged", "lin.json")]
 
 
 def test_a_deleted_file_of_any_kind_is_found_and_named(filled: Repository) -> None:
@@ -298,6 +313,8 @@ def test_the_doctor_looks_at_keys(filled: Repository, home: Path) -> None:
     assert (level, f"chmod 600 {actor}" in text) == ("error", True)
     actor.unlink()
     assert advice(filled)["actor key"][0] == "ok"
+    actor.symlink_to(actor)
+    assert advice(filled)["actor key"][0] == "error"
     shutil.rmtree(home / "lin-config/logs")
     level, text = advice(filled)["log key"]
     assert (level, "lin serve" in text) == ("warning", True)
@@ -312,7 +329,13 @@ def test_the_doctor_looks_at_the_log(filled: Repository, folder: Path) -> None:
     assert text
 
 
-def test_the_doctor_clears_away_what_crashes_left(filled: Repository, folder: Path) -> None:
+def refuse(*_: object) -> None:
+    raise PermissionDeniedError("cannot delete it", hint="Ask the owner.")
+
+
+def test_the_doctor_clears_away_what_crashes_left(
+    filled: Repository, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Temporary files older than a day, and says how many; younger ones may have a living writer."""
     for name, age in (("part-1-old", 3 * 86_400), ("part-2-old", 2 * 86_400), ("part-3-young", 60)):
         path = folder / "tmp" / name
@@ -324,6 +347,11 @@ def test_the_doctor_clears_away_what_crashes_left(filled: Repository, folder: Pa
     assert "removed 2 " in text
     assert "200 bytes" in text
     assert (folder / "tmp/part-3-young").exists()
+    os.utime(folder / "tmp/part-3-young", (1, 1))
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalPlace, "sweep", refuse)
+        assert advice(filled)["temporary files"] == ("warning", "cannot delete it Ask the owner.")
+    filled.doctor()
     assert "temporary files" not in advice(filled)
 
 

@@ -412,6 +412,24 @@ def test_a_run_whose_lin_was_killed_stays_running(repository: Repository, tmp_pa
     assert repository.runs(statuses=[RunStatus.SUCCEEDED]).items == ()
 
 
+def test_an_error_of_lins_own_while_the_command_runs_is_an_interrupted_run(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error passes, and the run does not stay running."""
+
+    def fail(_: str) -> None:
+        raise MemoryError("too much")
+
+    monkeypatch.setattr("lin.commands.metrics_in", fail)
+    with pytest.raises(MemoryError):
+        run(repository, "echo x; exec sleep 60")
+    (record,) = repository.runs().items
+    assert record.status == RunStatus.INTERRUPTED
+    detail = repository.detail(record.outcome)
+    assert detail is not None
+    assert "too much" in detail["error"]
+
+
 def test_an_interrupt_while_results_are_stored_still_records_the_end(
     repository: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -519,6 +537,8 @@ def test_what_cannot_be_evaluated_is_said_before_anything_runs(
         evaluate_command(repository, "m.bin@v1", ["data.csv", "nowhere"], command, code=False)
     with pytest.raises(NotFoundError):
         evaluate_command(repository, "nowhere", ["data.csv"], command, code=False)
+    with pytest.raises(InvalidInputError, match="not a usable name"):
+        evaluate_command(repository, "m.bin@v1", ["data.csv"], command, experiment="a@b", code=False)
     with pytest.raises(InvalidInputError, match="is a dataset, not a model"):
         evaluate_command(repository, "data.csv@v1", ["data.csv"], command, code=False)
     assert not Path("ran").exists()

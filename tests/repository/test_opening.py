@@ -266,6 +266,17 @@ def test_a_damaged_description_is_named(
     assert "copy" in caught.value.hint
 
 
+def test_a_description_with_the_key_of_another_log_is_damaged(
+    repository: Repository, tmp_path: Path, folder: Path
+) -> None:
+    """Whoever swaps it cannot make another log pass for this one."""
+    with Repository.init(tmp_path / "other") as other:
+        text = (folder / "lin.json").read_text().replace(repository.log_key(), other.log_key())
+    (folder / "lin.json").write_text(text)
+    with pytest.raises(CorruptContentError, match="key"):
+        Repository.open(tmp_path / "store")
+
+
 def test_without_the_logs_key_one_can_read(
     repository: Repository, write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

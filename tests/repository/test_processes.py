@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -145,6 +146,14 @@ def test_a_reader_that_goes_away_does_not_stop_the_command(python: Python, tmp_p
     assert (tmp_path / "done").exists()
 
 
+def test_a_slow_reader_that_does_not_block_gets_everything(python: Python) -> None:
+    """Standard output can be a pipe that says to try again."""
+    code = "import os; os.set_blocking(1, False)\n" + EXECUTE
+    process = python(code, "head -c 3000000 /dev/zero")
+    out, err = process.communicate(timeout=60)
+    assert (len(out), err.split()) == (3_000_000, [b"0", b"succeeded"])
+
+
 def test_a_notebook_without_descriptors_gets_the_text(capsys: pytest.CaptureFixture[str]) -> None:
     """Characters that came in two pieces are whole."""
     os.mkfifo("gate")
@@ -258,6 +267,17 @@ def test_what_was_ignored_stays_ignored(python: Python) -> None:
     process.send_signal(signal.SIGHUP)
     _, err = process.communicate(b"go\n", timeout=60)
     assert err.split() == [b"5", b"failed"]
+
+
+def test_in_another_thread_signals_are_the_programs_own_business() -> None:
+    """A command can run from any thread; handlers stay as they are."""
+    before = signal.getsignal(signal.SIGINT)
+    found: list[Outcome] = []
+    thread = Thread(target=lambda: found.append(run("sh", "-c", "exit 3")[0]))
+    thread.start()
+    thread.join(60)
+    assert [outcome.exit_status for outcome in found] == [3]
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_handlers_are_put_back() -> None:

@@ -310,6 +310,19 @@ def test_a_run_that_cannot_be_recorded_does_not_begin(repository: Repository) ->
     assert list(repository.log()) == []
 
 
+def test_a_user_without_a_name_can_record(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container whose user nobody has entered."""
+
+    def nobody() -> str:
+        raise KeyError("getpwuid(): uid not found: 4711")
+
+    monkeypatch.setattr("getpass.getuser", nobody)
+    run = start()
+    detail = run._repository.detail(run.record.detail)
+    assert detail is not None
+    assert detail["user"] == ""
+
+
 def test_runs_that_begin_alike_are_two(start: Start) -> None:
     """Even within one microsecond."""
     assert len({start().id for _ in range(5)}) == 5
