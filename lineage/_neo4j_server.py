@@ -115,8 +115,12 @@ class Neo4jServer:
         with errors.as_lin_errors(self.place):
             self._again(lambda: self._write(work))
 
+    def position(self) -> State:
+        """Return the meta node, as of one moment."""
+        return self._read_state(self.ask(cypher.STATE))
+
     def state(self, run: Run) -> State:
-        """Return the meta node.
+        """Return the meta node, in the transaction of `run`.
 
         Raises:
             DamagedIndexError: There is none, or someone was interrupted while emptying the graph.
@@ -154,9 +158,9 @@ class Neo4jServer:
         return before[0] == before[1] and self.state(run).turns == before, answer
 
     def _look(self, work: Callable[[Run], T]) -> T:
-        import neo4j  # noqa: PLC0415 - slow to import
-
         with self._session() as session:
+            import neo4j  # noqa: PLC0415 - slow to import, and not there without its extra
+
             # The driver wants literal texts, so that nobody puts values into them; here tests hold the statements.
             query: Any = neo4j.Query
             return work(_running(session, lambda text: query(text, timeout=SECONDS_TO_ANSWER)))
