@@ -14,6 +14,7 @@ import weakref
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
@@ -197,17 +198,22 @@ class Neo4jServer:
     def _again(self, work: Callable[[], T]) -> T:
         """Try anew what the server asks to, and once what a connection from before a restart was lost for."""
         was_cut_off = False
+        started = monotonic()
         for tries_left in reversed(range(TRIES)):
             try:
                 return work()
             except LinError:
                 raise
             except Exception as error:
-                cut_off = errors.is_disconnection(error) and not errors.may_have_committed(error)
-                if not tries_left or (was_cut_off and cut_off) or not (cut_off or errors.is_passing(error)):
+                if errors.is_disconnection(error):
+                    # A server that hangs is not waited for twice.
+                    hangs = monotonic() - started > SECONDS_TO_CONNECT
+                    if was_cut_off or hangs or errors.may_have_committed(error):
+                        raise
+                    was_cut_off = True
+                elif not (tries_left and errors.is_passing(error)):
                     raise
-                was_cut_off = was_cut_off or cut_off
-        raise AssertionError  # the last try returns or raises
+        raise BackendError(f"the Neo4j server at {self.place} was cut off again and again")
 
     def _session(self) -> neo4j.Session:
         with self._lock:
