@@ -72,7 +72,7 @@ def is_passing(error: Exception) -> bool:
     """Say whether the server itself asks to try again, as after a deadlock."""
     from neo4j.exceptions import TransientError  # noqa: PLC0415 - slow to import
 
-    return isinstance(error, TransientError) and not _code(error).endswith((*_TOO_LARGE, *_TOO_LONG))
+    return isinstance(error, TransientError) and not any(word in _code(error) for word in (*_TOO_LARGE, *_TOO_LONG))
 
 
 def is_there_already(error: Exception) -> bool:
@@ -101,12 +101,12 @@ def _translated(error: Exception, place: str) -> LinError:  # noqa: PLR0911 - on
         )
     if code.endswith("DatabaseNotFound"):
         return NotFoundError(f"the Neo4j server at {place} has no such database: {said}")
-    if code.endswith(_TOO_LARGE):
+    if any(word in code for word in _TOO_LARGE):
         return BackendError(
             f"the Neo4j server at {place} has not enough memory for this: {said}",
             hint="Ask for pages or for counts, or give the server more.",
         )
-    if code.endswith(_TOO_LONG):
+    if any(word in code for word in _TOO_LONG):
         return BackendError(
             f"the Neo4j server at {place} did not finish in time: {said}",
             hint="Someone may be writing a lot; try again.",

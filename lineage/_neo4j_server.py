@@ -14,6 +14,7 @@ import weakref
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from uuid import uuid4
 
@@ -115,8 +116,12 @@ class Neo4jServer:
         with errors.as_lin_errors(self.place):
             self._again(lambda: self._write(work))
 
+    def position(self) -> State:
+        """Return the meta node, as of one moment."""
+        return self._read_state(self.ask(cypher.STATE))
+
     def state(self, run: Run) -> State:
-        """Return the meta node.
+        """Return the meta node, in the transaction of `run`.
 
         Raises:
             DamagedIndexError: There is none, or someone was interrupted while emptying the graph.
@@ -154,9 +159,9 @@ class Neo4jServer:
         return before[0] == before[1] and self.state(run).turns == before, answer
 
     def _look(self, work: Callable[[Run], T]) -> T:
-        import neo4j  # noqa: PLC0415 - slow to import
-
         with self._session() as session:
+            import neo4j  # noqa: PLC0415 - slow to import, and not there without its extra
+
             # The driver wants literal texts, so that nobody puts values into them; here tests hold the statements.
             query: Any = neo4j.Query
             return work(_running(session, lambda text: query(text, timeout=SECONDS_TO_ANSWER)))
@@ -193,17 +198,22 @@ class Neo4jServer:
     def _again(self, work: Callable[[], T]) -> T:
         """Try anew what the server asks to, and once what a connection from before a restart was lost for."""
         was_cut_off = False
+        started = monotonic()
         for tries_left in reversed(range(TRIES)):
             try:
                 return work()
             except LinError:
                 raise
             except Exception as error:
-                cut_off = errors.is_disconnection(error) and not errors.may_have_committed(error)
-                if not tries_left or (was_cut_off and cut_off) or not (cut_off or errors.is_passing(error)):
+                if errors.is_disconnection(error):
+                    # A server that hangs is not waited for twice.
+                    hangs = monotonic() - started > SECONDS_TO_CONNECT
+                    if was_cut_off or hangs or errors.may_have_committed(error):
+                        raise
+                    was_cut_off = True
+                elif not (tries_left and errors.is_passing(error)):
                     raise
-                was_cut_off = was_cut_off or cut_off
-        raise AssertionError  # the last try returns or raises
+        raise BackendError(f"the Neo4j server at {self.place} was cut off again and again")
 
     def _session(self) -> neo4j.Session:
         with self._lock:

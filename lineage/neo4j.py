@@ -83,7 +83,7 @@ class Neo4jGraph:
     def position(self) -> Position:
         """Return how much of the log this graph holds."""
         with self._reading():
-            state = self._server.read(self._server.state)
+            state = self._server.position()
         return Position(state.size, tuple(bytes.fromhex(root) for root in state.frontier))
 
     def apply(self, batch: Batch, *, expected: int, position: Position) -> None:
@@ -139,9 +139,9 @@ class Neo4jGraph:
             "text": None if text is None else ascii_lower(text),
             "prefix": (prefix or "").lower(),
             **_cursor(after, newest_first=newest_first),
-            "limit": _LAST if limit is None else limit,
+            "limit": _bounded(limit),
         }
-        if not _DIGITS.issuperset(where["prefix"]):
+        if not (_DIGITS.issuperset(where["prefix"]) and _is_text(name or "") and _is_text(text or "")):
             return []
         if prefix:
             statement = cypher.find_by_prefix(newest_first=newest_first)
@@ -163,6 +163,8 @@ class Neo4jGraph:
 
     def max_version(self, name: str) -> int:
         """Return the highest version among the artifacts of this name; 0 where there is none."""
+        if not _is_text(name):
+            return 0
         with self._reading():
             return _number(self._server.ask(cypher.MAX_VERSION, handle=handle(name), name=name))
 
@@ -189,7 +191,7 @@ class Neo4jGraph:
         """Return everything that can be reached; see `Graph.closure`."""
         if not kinds:
             return []
-        where = {**_wanted(nodes, since, until), **_cursor(after), "limit": _LAST if limit is None else limit}
+        where = {**_wanted(nodes, since, until), **_cursor(after), "limit": _bounded(limit)}
         way, starts = Way(direction, frozenset(kinds), depth), hexed(start)
         with self._reading():
             if depth is None and len(starts) <= FEW_STARTS:
@@ -285,7 +287,7 @@ class Neo4jGraph:
             # For up to one hop the planner takes an operator that enumerates paths.
             if kinds and len(starts) <= FEW_STARTS and (depth is None or depth > 1):
                 # One node more than wanted shows that there are more.
-                more = _LAST if max_nodes is None else max_nodes + 1
+                more = _bounded(None if max_nodes is None else max_nodes + 1)
                 rows = self._server.ask(cypher.subgraph(direction, way.kinds, way.depth), ids=starts, limit=more)
                 if len(rows) < more:
                     return whole_subgraph(rows, starts, way)
@@ -336,13 +338,26 @@ def _wanted(nodes: Collection[NodeKind], since: int | None, until: int | None) -
     return {
         "kinds": _numbers(nodes or NodeKind),
         "since": -_LAST if since is None else max(since, -_LAST),
-        "until": _LAST if until is None else min(until, _LAST),
+        "until": _bounded(until),
     }
+
+
+def _bounded(number: int | None) -> int:
+    return _LAST if number is None else min(number, _LAST)
+
+
+def _is_text(text: str) -> bool:
+    """Say whether a text can be stored: half a surrogate pair can not, so that nothing is called so."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _cursor(after: Cursor | None, *, newest_first: bool = False) -> dict[str, Any]:
     if after is not None:
-        return {"created": after.created, "id": after.id.hex()}
+        return {"created": max(_bounded(after.created), -_LAST - 1), "id": after.id.hex()}
     return {"created": _LAST if newest_first else -_LAST - 1, "id": ""}
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import socket
+import sys
 import threading
 import time
 from typing import Any
 
+import neo4j as driver
 import pytest
 from hypothesis import HealthCheck, given, settings
 
@@ -19,7 +21,7 @@ from lin.errors import (
     PermissionDeniedError,
     UnsupportedFormatError,
 )
-from lin.lineage import _neo4j_setup, neo4j
+from lin.lineage import _neo4j_server, _neo4j_setup, neo4j
 from lin.lineage.apply import combine, contribution
 from lin.lineage.graph import Batch, Cursor, Direction, Node, NodeKind, Position
 from lin.lineage.memory import MemoryGraph
@@ -279,6 +281,30 @@ def test_credentials_in_the_address_are_refused_and_not_repeated():
         assert "geheim" not in f"{caught.value} {caught.value.__cause__}"
 
 
+def test_without_the_driver(monkeypatch):
+    """Where the extra is not installed, the first question says how to install it."""
+    monkeypatch.setitem(sys.modules, "neo4j", None)
+    graph = Neo4jGraph("bolt://127.0.0.1:1")
+    with pytest.raises(BackendError, match="needs the Neo4j driver") as caught:
+        graph.position()
+    assert "lin-store[neo4j]" in caught.value.hint
+
+
+def test_a_lock_that_is_never_released_is_not_waited_for_for_ever(cypher, neo4j_graph, own_neo4j_service, monkeypatch):
+    """Whoever finds the writers' lock held too long is told so, and what was to be written is not."""
+    monkeypatch.setattr(_neo4j_server, "SECONDS_TO_ANSWER", 1.0)
+    with (
+        driver.GraphDatabase.driver(own_neo4j_service.uri, auth=own_neo4j_service.auth) as other,
+        other.session() as session,
+        session.begin_transaction() as transaction,
+    ):
+        transaction.run("MATCH (m:LinMeta {one: 1}) SET m.turn = 'mine'").consume()
+        with pytest.raises(BackendError, match="did not finish in time"):
+            put(neo4j_graph, node("a"))
+    put(neo4j_graph, node("b"))
+    assert ids(neo4j_graph.find()) == [ident("b")]
+
+
 # ---------------------------------------------------------------------------- one state at a time
 
 
@@ -378,6 +404,17 @@ def test_extremes_of_moments(neo4j_graph):
     assert [n.created for n in neo4j_graph.find()] == moments
     assert [n.created for n in neo4j_graph.find(newest_first=True, limit=2)] == moments[:1:-1]
     assert [n.created for n in neo4j_graph.find(after=Cursor(-1, b"\xff" * 32))] == moments[2:]
+
+
+def test_what_no_database_holds_is_not_found(neo4j_graph):
+    """Texts that cannot be stored, and numbers beyond those that can, are answered like any that are not there."""
+    put(neo4j_graph, node("a", name="a", created=5))
+    for text in ("\ud800", "a\udfff"):
+        assert neo4j_graph.find(name=text) == neo4j_graph.find(text=text) == []
+        assert neo4j_graph.max_version(text) == 0
+    assert ids(neo4j_graph.find(limit=10**30, after=Cursor(-(10**30), b""))) == [ident("a")]
+    assert neo4j_graph.find(after=Cursor(10**30, b"")) == []
+    assert neo4j_graph.subgraph([ident("a")], Direction.UP, WAYS, depth=10**30, max_nodes=10**30).total == 1
 
 
 def test_a_chain_ten_thousand_deep(neo4j_graph):
