@@ -31,14 +31,14 @@ def leaking(adjacency: Adjacency, learning: Collection[EdgeKind], models: Iterab
         None where what models learned from goes in circles: another search has to answer then.
     """
     kinds = adjacency.kinds_of(np.arange(adjacency.length, dtype=np.int32))
-    if models is None:
+    chosen = None if models is None else np.unique(np.fromiter(models, dtype=np.int32))
+    if chosen is None:
         evaluations = np.flatnonzero(kinds == int(NodeKind.EVALUATION))
     else:
-        chosen = np.unique(np.fromiter(models, dtype=np.int32))
         evaluations = np.unique(adjacency.across(chosen, Direction.DOWN, {EdgeKind.EVALUATED})[1])
         evaluations = evaluations[kinds[evaluations] == int(NodeKind.EVALUATION)]
     of, model, _ = adjacency.across(evaluations, Direction.UP, {EdgeKind.EVALUATED})
-    if models is not None:
+    if chosen is not None:
         asked = np.isin(model, chosen)
         of, model = of[asked], model[asked]
     on, dataset, _ = adjacency.across(evaluations, Direction.UP, {EdgeKind.EVALUATED_ON})
