@@ -68,6 +68,10 @@ class Ledger:
     moment: Moment | None = None
     """Which events it looks at; all of them by default."""
 
+    server: Graph | None = None
+    """What follows the log beside the index and answers questions, if there is such a server."""
+    _outage: Outage | None = None
+
     def __init__(
         self,
         log: Log,
@@ -77,8 +81,6 @@ class Ledger:
         actor_key: Callable[[], ActorKey],
     ) -> None:
         self.log = log
-        self.server: Graph | None = None
-        self._outage: Outage | None = None
         self.index = cache / FILE_NAME
         self._actor_key = actor_key
         self._graph: SqliteGraph | None = None

@@ -85,6 +85,10 @@ class PastLedger(Ledger):
         """Return the graph of the moment."""
         return self._past
 
+    def answering(self) -> Graph:
+        """Return the graph of the moment: a server holds the present one only."""
+        return self._past
+
     def position(self) -> Position:
         """Return how much of the log was looked at for it."""
         return self._past.position()

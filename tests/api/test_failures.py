@@ -184,5 +184,7 @@ def test_time_runs_out_between_questions(crowded, make_asker, monkeypatch):
     """A request that only computes is stopped when its time is up."""
     monkeypatch.setattr(context, "MAX_ITEMS", 10**9)
     ask = make_asker(crowded, seconds=0.5)
-    assert ask.error(f"{{ artifacts {{ nodes {{ {SAME} }} }} }}")["extensions"]["code"] == "TIMEOUT"
+    # Where it stops is a matter of speed: before the first node, or in the middle of several.
+    errors = ask.raw(f"{{ artifacts {{ nodes {{ {SAME} }} }} }}")["errors"]
+    assert {error["extensions"]["code"] for error in errors} == {"TIMEOUT"}
     assert ask("{ repository { format } }") == {"repository": {"format": 0}}
