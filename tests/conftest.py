@@ -43,6 +43,9 @@ def require_service() -> Callable[[str, str], NoReturn]:
     return missing
 
 
+_NEO4J_PROGRAM = Path(__file__).parents[1] / "scripts" / "neo4j" / "server.py"
+
+
 @dataclass
 class Neo4jService:
     """A real Neo4j server: one of the tests' own, or a running one that `LIN_TEST_NEO4J` names."""
@@ -77,10 +80,9 @@ class Neo4jService:
         self._call("stop")
 
     def _call(self, *arguments: str) -> None:
-        program = Path(__file__).parents[1] / "scripts" / "neo4j" / "server.py"
         assert self.auth is not None
         subprocess.run(
-            [sys.executable, program, *arguments, "--home", str(self.home)],
+            [sys.executable, str(_NEO4J_PROGRAM), *arguments, "--home", str(self.home)],
             check=True,
             env={**os.environ, "LIN_NEO4J_PASSWORD": self.auth[1]},
             stdout=subprocess.DEVNULL,
@@ -95,7 +97,7 @@ def _neo4j_service(
         user, _, password = os.environ.get("LIN_TEST_NEO4J_AUTH", "").partition(":")
         yield Neo4jService(named, (user, password) if user else None)
         return
-    for tool in ("java", "javac", "mvn"):
+    for tool in ("java", "javac", "mvn", str(_NEO4J_PROGRAM)):
         if shutil.which(tool) is None:
             require_service("Neo4j", f"LIN_TEST_NEO4J names none, and without {tool} none can be started")
     with socket.create_server(("127.0.0.1", 0)) as free:

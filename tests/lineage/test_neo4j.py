@@ -21,7 +21,7 @@ from lin.errors import (
     PermissionDeniedError,
     UnsupportedFormatError,
 )
-from lin.lineage import _neo4j_server, _neo4j_setup, neo4j
+from lin.lineage import _neo4j_server, _neo4j_setup, _neo4j_statements, neo4j
 from lin.lineage.apply import combine, contribution
 from lin.lineage.graph import Batch, Cursor, Direction, Node, NodeKind, Position
 from lin.lineage.memory import MemoryGraph
@@ -323,6 +323,22 @@ def test_a_read_sees_no_batch_half(neo4j_graph, open_neo4j):
     first, second = neo4j_graph._server.read(read)
     assert first == second == [[1]]
     assert seen[0][0] != seen[0][1]
+
+
+def test_a_question_during_a_commit_is_asked_again(neo4j_graph, monkeypatch):
+    """A single statement that a commit began or ended within is no answer."""
+    put(neo4j_graph, node("a"))
+    framed = _neo4j_statements.framed
+    sent: list[str] = []
+
+    def once_during_a_commit(statement: str) -> str:
+        sent.append(statement)
+        later = framed(statement)
+        return later if len(sent) > 1 else "t.begun + 1, t.done + 1".join(later.rsplit("t.begun, t.done", 1))
+
+    monkeypatch.setattr(_neo4j_statements, "framed", once_during_a_commit)
+    assert neo4j_graph.count() == 1
+    assert len(sent) == 2
 
 
 def test_a_read_among_endless_writes_ends(neo4j_graph, open_neo4j):
