@@ -7,6 +7,7 @@ because they are data and not code. Outside git, the folder's small files are ta
 
 from __future__ import annotations
 
+import fnmatch
 import os
 import shutil
 import stat
@@ -26,6 +27,20 @@ from .repository import Repository
 
 MAX_UNTRACKED = 1 << 20
 """Bytes: an untracked file that is larger is data, not code."""
+SECRETS = (
+    ".env",
+    ".env.*",
+    ".netrc",
+    ".npmrc",
+    ".pypirc",
+    "*.key",
+    "*.pem",
+    "*.p12",
+    "id_rsa",
+    "id_ecdsa",
+    "id_ed25519",
+)
+"""Untracked files of these names hold passwords and keys, which a store that never forgets must not get."""
 MAX_FILES = 5_000
 """Files taken from a folder outside git; more than that is no project."""
 MAX_NAMED = 10
@@ -230,6 +245,8 @@ class _Sieve:
     def _untracked(self, path: Path, size: int) -> str | None:
         if size > MAX_UNTRACKED:
             return f"untracked and larger than {MAX_UNTRACKED >> 20} MiB"
+        if any(fnmatch.fnmatchcase(path.name, pattern) for pattern in SECRETS):
+            return "untracked and named as secrets are; what is stored stays stored"
         try:
             return "" if self._is_data(path) else None
         except LinError as error:

@@ -470,3 +470,25 @@ def test_code_that_cannot_be_kept_stops_no_run(
         result = run_command(repository, ["true"])
         assert result.run.status == "succeeded"
         assert result.warnings[0].startswith("the code was not kept: ")
+
+
+# ---------------------------------------------------------------------------- secrets
+
+
+def test_untracked_secrets_are_left_out(repository: Repository, git: GitCommand, write: Write) -> None:
+    """Files named as passwords and keys are stay out, with a warning each; what git tracks was the user's choice."""
+    git("init")
+    write("config/shared.pem", "public")
+    git("add", ".")
+    git("commit", "-m", "x")
+    for name in (".env", ".env.local", "deploy.key", "id_ed25519"):
+        write(name, "secret")
+    write("environment.py", "code")
+    found, files = take(repository)
+    assert sorted(files) == ["config/shared.pem", "environment.py"]
+    assert sorted(warning.split()[0] for warning in found.warnings) == [
+        ".env",
+        ".env.local",
+        "deploy.key",
+        "id_ed25519",
+    ]
