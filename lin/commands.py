@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import rfc8785
-
 from lin.errors import InvalidInputError, LinError
+from lin.lineage import canonical
 from lin.lineage.events import EventId, Scalar, Use
 from lin.lineage.words import ArtifactKind, Evidence, Role, RunStatus, Shape
 from lin.store.folder import Stored
@@ -348,7 +347,7 @@ def _surroundings(
     Returns:
         The git commit, and the uses to record.
     """
-    described = rfc8785.dumps(dict(environment.describe(command)))
+    described = canonical.dumps(dict(environment.describe(command)))
     stored = Stored(repository.store.put_bytes(described), Shape.BLOB, len(described), 1)
     kept = repository.put_stored(stored, name="environment", kind=ArtifactKind.ENVIRONMENT, reuse=True)
     uses = [Use(kept.artifact.id, Role.ENVIRONMENT, Evidence.OBSERVED)]

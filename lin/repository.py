@@ -18,8 +18,6 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-import rfc8785
-
 from lin.errors import (
     BlobNotFoundError,
     ConflictError,
@@ -28,7 +26,7 @@ from lin.errors import (
     LinError,
     NotFoundError,
 )
-from lin.lineage import questions
+from lin.lineage import canonical, questions
 from lin.lineage.admission import alias_heads
 from lin.lineage.apply import named_id
 from lin.lineage.events import AliasMoved, ArtifactRecorded, EventId, Scalar
@@ -514,7 +512,7 @@ class Repository:
 
     def put_detail(self, detail: Mapping[str, Any]) -> Digest:
         """Store what may be personal as an erasable blob, salted so that its digest gives nothing away."""
-        return self.store.put_bytes(rfc8785.dumps({**detail, _SALT: secrets.token_hex(16)}))
+        return self.store.put_bytes(canonical.dumps({**detail, _SALT: secrets.token_hex(16)}))
 
     def search(
         self,
@@ -739,10 +737,7 @@ class Repository:
         """
         from lin.lineage.past import PastLedger  # noqa: PLC0415 - few look back
 
-        told = progress or silent
-        ledger = PastLedger(
-            self._ledger.log, self._cache, moments.past(moment), lambda done, total: told(0, None, done, total)
-        )
+        ledger = PastLedger(self._ledger.log, self._cache, moments.past(moment), _counting(progress))
         return type(self)(Opened(self._place, self._description, ledger, self._cache, self.notices))
 
     def models_trained_on(
@@ -862,9 +857,8 @@ class Repository:
             return self.index_status()[0]
         chosen = indexes.Server(url, database)
         server = chosen.open(self.id, keys)
-        told = progress or silent
         try:
-            catch_up(self._ledger.log, server, lambda done, total: told(0, None, done, total))
+            catch_up(self._ledger.log, server, _counting(progress))
         except BaseException:
             server.close()
             raise
@@ -874,15 +868,21 @@ class Repository:
 
     def rebuild_index(self, *, progress: Progress | None = None) -> IndexStatus:
         """Empty every index and make it again from the log; returns the one that answers."""
-        told = progress or silent
-        self._ledger.rebuild(lambda done, total: told(0, None, done, total))
+        told = _counting(progress)
+        self._ledger.rebuild(told)
         if self._ledger.server is not None:
-            rebuild(self._ledger.log, self._ledger.server, lambda done, total: told(0, None, done, total))
+            rebuild(self._ledger.log, self._ledger.server, told)
         return self.index_status()[-1]
 
     def doctor(self) -> Sequence[Advice]:
         """Look for common trouble and say what to do about it."""
         return checking.doctor(self._place, self._ledger, self._description)
+
+
+def _counting(progress: Progress | None) -> Callable[[int, int], None]:
+    """Return what tells of events where bytes are not counted."""
+    told = progress or silent
+    return lambda done, total: told(0, None, done, total)
 
 
 def _one_artifact(graph: Graph, found: Found, ref: str) -> Found:

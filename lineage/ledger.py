@@ -102,6 +102,7 @@ class Ledger:
 
         The embedded graph stays: it decides what enters the log, and answers while the server is away.
         """
+        self.detach()
         self.server, self._outage = server, Outage(location, tell)
 
     def detach(self) -> None:
