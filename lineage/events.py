@@ -20,6 +20,7 @@ from lin.errors import InvalidInputError, UnsupportedFormatError
 from lin.store.digest import Digest
 
 from . import canonical
+from .table_id import TableId
 from .words import ArtifactKind, Evidence, Role, RunStatus, Shape
 
 PAYLOAD_TYPE = "application/vnd.lin.event.v0+json"
@@ -271,8 +272,54 @@ class KeyChanged:
     replaces: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class TableIdentified:
+    """Say which table some content holds, so that the same rows are found whatever file they are in.
+
+    Anyone may say so of any content in the log, and several may; what they say of one reading of it should agree,
+    since it follows from the bytes. Where it does not, readers show both.
+
+    Attributes:
+        content: Of the file or tree that was read.
+        set: The table, whatever the order of its rows.
+        seq: The table with its rows in this order.
+        rows: How many.
+        columns: How many.
+        reader: What read it, such as `csv` or `parquet`.
+        schema: A blob: names and types of the columns as they were read.
+        part: Which of several tables that the content holds: a sheet, a database's table, an array, a file of a tree.
+        options: How it was read, where that was chosen and changes what is read.
+        summary: A blob: each column's digest, nulls, distinct values, least, greatest and quantiles.
+        sketch: A blob: the least row keys, each once.
+        keys: A blob: the first 8 bytes of every row's digest, sorted, with repeats.
+    """
+
+    TYPE: ClassVar[str] = "table"
+
+    content: Digest
+    set: TableId
+    seq: TableId
+    rows: int
+    columns: int
+    reader: str
+    schema: Digest
+    part: str | None = None
+    options: Mapping[str, Scalar] = field(default_factory=dict)
+    summary: Digest | None = None
+    sketch: Digest | None = None
+    keys: Digest | None = None
+
+
 Statement = (
-    ArtifactRecorded | RunStarted | RunUsed | RunFinished | EvaluationRecorded | AliasMoved | Tombstone | KeyChanged
+    ArtifactRecorded
+    | RunStarted
+    | RunUsed
+    | RunFinished
+    | EvaluationRecorded
+    | AliasMoved
+    | Tombstone
+    | KeyChanged
+    | TableIdentified
 )
 
 STATEMENTS: Mapping[str, type[Statement]] = {
@@ -286,6 +333,7 @@ STATEMENTS: Mapping[str, type[Statement]] = {
         AliasMoved,
         Tombstone,
         KeyChanged,
+        TableIdentified,
     )
 }
 
@@ -384,7 +432,7 @@ def plain_number(value: Scalar) -> Scalar:
 def _encode(value: Any) -> Any:
     if isinstance(value, (str, int, float)):
         return value
-    if isinstance(value, (EventId, Digest)):
+    if isinstance(value, (EventId, Digest, TableId)):
         return str(value)
     if isinstance(value, tuple):
         return [_encode(item) for item in value]
@@ -451,6 +499,7 @@ _DECODERS: Mapping[str, Callable[[Any], Any]] = {
     "Digest | None": Digest.parse,
     "EventId": EventId.parse,
     "EventId | None": EventId.parse,
+    "TableId": TableId.parse,
     "Mapping[str, Scalar]": _scalars,
     "tuple[Use, ...]": _uses,
     "tuple[EventId, ...]": _ids,
@@ -477,6 +526,11 @@ def _check(statement: Statement) -> None:
             _require(statement.action in {"add", "revoke"}, f"keys have no action {statement.action!r}")
             _id(statement.key)  # as many digits as an id
             _id(statement.replaces or statement.key)
+        case TableIdentified():
+            _require((statement.set.order, statement.seq.order) == ("set", "seq"), "a table has a set and a seq")
+            _require(min(statement.rows, statement.columns) >= 0, "no number of rows or columns is negative")
+            _require(statement.reader != "", "something read the table")
+            _require(statement.part != "", "a part has a name")
         case _:
             pass
 
