@@ -9,6 +9,7 @@
     ├── InvalidInputError         invalid_input       2     correct the input
     │   ├── AmbiguousRefError     ambiguous           4     choose one of the candidates
     │   ├── UnsafePathError       unsafe_path         2     never follow it
+    │   ├── NotATableError        not_a_table         2     say how to read it, or use it as bytes
     │   └── UnsupportedFormatError unsupported_format 1     install a newer lin
     ├── CorruptContentError       corrupt             1     never retry, never ignore; repair from a copy
     │   ├── CorruptBlobError      corrupt_blob        1
@@ -93,6 +94,12 @@ class UnsafePathError(InvalidInputError):
     """Say that a name would leave the folder it belongs in."""
 
     kind = "unsafe_path"
+
+
+class NotATableError(InvalidInputError):
+    """Say that content cannot be read as a table, and why; its bytes are safe whatever this says."""
+
+    kind = "not_a_table"
 
 
 class UnsupportedFormatError(InvalidInputError):
