@@ -1,0 +1,248 @@
+/* What a column's cells are, for people to read: how many of each kind, the least and the greatest, how many different
+ * ones, and a sample for quantiles. In one pass over cells that the digests need anyway, at one or two nanoseconds a cell.
+ *
+ * Different cells are counted by keeping the k least different hashes (a theta sketch: Dasgupta, Lang, Rhodes, Thaler,
+ * "A framework for estimating stream expression cardinalities", 2016): exact up to k, then within 1/sqrt(k). The sample takes the
+ * rows whose number, times the golden ratio, has the least fractional part: spread evenly, and in step with no period. */
+#include "lt.h"
+
+#define GOLDEN 0x9e3779b97f4a7c15u
+enum { PREFIX = 100 }; /* bytes of text that are kept of the least and the greatest */
+
+typedef struct {
+  uint32_t length; /* of the whole cell */
+  uint8_t at[PREFIX];
+} Text;
+
+struct Seen {
+  uint64_t rows, counts[T_COUNT];
+  uint32_t k;
+  /* the least different hashes, in a table with empty places of 0 */
+  uint64_t limit, *places;
+  uint32_t used, room;
+  /* the sample */
+  uint64_t below;
+  uint32_t sampled, sample_room;
+  uint8_t *tags;
+  uint64_t *values, *orders;
+  int64_t least_int, most_int, least_at[T_COUNT], most_at[T_COUNT];
+  double least_float, most_float;
+  Text least[2], most[2]; /* of text and of bytes */
+};
+
+static inline uint64_t stirred(uint64_t x) {
+  x = (x ^ x >> 32) * 0xd6e8feb86659fd93u;
+  x = (x ^ x >> 32) * 0xd6e8feb86659fd93u;
+  return x ^ x >> 32;
+}
+
+static inline uint64_t hash_bytes(const uint8_t *at, uint32_t length) {
+  uint64_t sum = length * GOLDEN;
+  for (; length >= 8; at += 8, length -= 8) {
+    uint64_t word;
+    memcpy(&word, at, 8);
+    u128 product = (u128)(lt_little64(word) ^ sum ^ 0xa0761d6478bd642fu) * 0xe7037ed1a0b428dbu;
+    sum = (uint64_t)product ^ (uint64_t)(product >> 64);
+  }
+  uint64_t word = 0;
+  for (uint32_t i = 0; i < length; i++) word |= (uint64_t)at[i] << 8 * i;
+  return stirred(word ^ sum);
+}
+
+LT_EXPORT void lt_seen_free(Seen *seen) {
+  if (!seen) return;
+  free(seen->places);
+  free(seen->tags);
+  free(seen->values);
+  free(seen->orders);
+  free(seen);
+}
+
+LT_EXPORT Seen *lt_seen_new(uint32_t k) {
+  Seen *seen = calloc(1, sizeof *seen);
+  if (!seen) return NULL;
+  seen->k = k;
+  seen->limit = seen->below = UINT64_MAX;
+  seen->room = 64;
+  seen->sample_room = 64;
+  seen->places = calloc(seen->room, sizeof *seen->places);
+  seen->tags = malloc(seen->sample_room);
+  seen->values = malloc(seen->sample_room * sizeof *seen->values);
+  seen->orders = malloc(seen->sample_room * sizeof *seen->orders);
+  if (seen->places && seen->tags && seen->values && seen->orders) return seen;
+  lt_seen_free(seen);
+  return NULL;
+}
+
+static int ascending(const void *a, const void *b) {
+  uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+  return (x > y) - (x < y);
+}
+
+/* Make room: a larger table while it may grow, else only the k least stay. */
+static int rebuild(Seen *seen) {
+  uint64_t *kept = malloc((seen->used + 1) * sizeof *kept);
+  if (!kept) return 0;
+  uint32_t count = 0;
+  for (uint32_t i = 0; i < seen->room; i++)
+    if (seen->places[i]) kept[count++] = seen->places[i];
+  if (count > seen->k) {
+    qsort(kept, count, sizeof *kept, ascending);
+    count = seen->k;
+    seen->limit = kept[count - 1];
+  } else {
+    uint64_t *larger = calloc((size_t)seen->room * 4, sizeof *larger);
+    if (!larger) {
+      free(kept);
+      return 0;
+    }
+    free(seen->places);
+    seen->places = larger;
+    seen->room *= 4;
+  }
+  memset(seen->places, 0, seen->room * sizeof *seen->places);
+  for (uint32_t i = 0; i < count; i++) {
+    uint32_t place = (uint32_t)(kept[i] * GOLDEN >> 32) & (seen->room - 1);
+    while (seen->places[place]) place = (place + 1) & (seen->room - 1);
+    seen->places[place] = kept[i];
+  }
+  seen->used = count;
+  free(kept);
+  return 1;
+}
+
+static inline int note(Seen *seen, uint64_t hash) {
+  if (hash > seen->limit) return 1;
+  hash += hash == 0;
+  uint32_t mask = seen->room - 1, place = (uint32_t)(hash * GOLDEN >> 32) & mask;
+  while (seen->places[place]) {
+    if (seen->places[place] == hash) return 1;
+    place = (place + 1) & mask;
+  }
+  seen->places[place] = hash;
+  return ++seen->used * 2 < seen->room || rebuild(seen);
+}
+
+static int thin(Seen *seen) {
+  uint64_t half = seen->below >> 1;
+  uint32_t kept = 0;
+  for (uint32_t i = 0; i < seen->sampled; i++)
+    if (seen->orders[i] <= half) {
+      seen->orders[kept] = seen->orders[i];
+      seen->tags[kept] = seen->tags[i];
+      seen->values[kept++] = seen->values[i];
+    }
+  seen->below = half;
+  seen->sampled = kept;
+  return 1;
+}
+
+static int sample(Seen *seen, uint64_t order, uint8_t tag, uint64_t value) {
+  while (seen->sampled == 2 * seen->k && thin(seen)) {
+    if (order > seen->below) return 1;
+  }
+  if (seen->sampled == seen->sample_room) {
+    uint32_t room = seen->sample_room * 2 > 2 * seen->k ? 2 * seen->k : seen->sample_room * 2;
+    uint8_t *tags = realloc(seen->tags, room);
+    if (tags) seen->tags = tags;
+    uint64_t *values = realloc(seen->values, room * sizeof *values);
+    if (values) seen->values = values;
+    uint64_t *orders = realloc(seen->orders, room * sizeof *orders);
+    if (orders) seen->orders = orders;
+    if (!tags || !values || !orders) return 0;
+    seen->sample_room = room;
+  }
+  seen->orders[seen->sampled] = order;
+  seen->tags[seen->sampled] = tag;
+  seen->values[seen->sampled++] = value;
+  return 1;
+}
+
+static int compare(const uint8_t *a, uint32_t a_length, const Text *b) {
+  uint32_t some = a_length < b->length ? a_length : b->length;
+  int order = memcmp(a, b->at, some < PREFIX ? some : PREFIX);
+  if (order || some >= PREFIX) return order; /* beyond what is kept, the first one seen stays */
+  return (a_length > b->length) - (a_length < b->length);
+}
+
+static void keep(Text *text, const uint8_t *at, uint32_t length) {
+  text->length = length;
+  memcpy(text->at, at, length < PREFIX ? length : PREFIX);
+}
+
+static inline void bounds(Seen *seen, unsigned tag, int64_t value, int first) {
+  if (first || value < seen->least_at[tag]) seen->least_at[tag] = value;
+  if (first || value > seen->most_at[tag]) seen->most_at[tag] = value;
+}
+
+LT_EXPORT int lt_seen(Seen *seen, const Cells *cells, int64_t rows) {
+  uint64_t last_hash = 0;
+  for (int64_t i = 0; i < rows; i++) {
+    unsigned tag = cells->tags[i];
+    uint64_t value = cells->values ? cells->values[i] : 0, hash;
+    uint64_t order = (seen->rows + (uint64_t)i) * GOLDEN;
+    int first = seen->counts[tag]++ == 0;
+    if (tag == T_NULL) continue;
+    if (tag == T_INT || tag == T_FLT || (tag >= T_TS_NS && tag <= T_DUR_NS)) {
+      if (tag == T_FLT) {
+        double x;
+        memcpy(&x, &value, 8);
+        if (first || x < seen->least_float) seen->least_float = x;
+        if (first || x > seen->most_float) seen->most_float = x;
+      } else {
+        bounds(seen, tag, (int64_t)value, first);
+      }
+      hash = stirred(value + tag * GOLDEN);
+    } else if (tag == T_TEXT || tag == T_BYTES || tag == T_DEC) {
+      const uint8_t *at = (const uint8_t *)(uintptr_t)value;
+      uint32_t length = cells->lengths[i];
+      if (tag != T_DEC) {
+        Text *least = &seen->least[tag == T_BYTES], *most = &seen->most[tag == T_BYTES];
+        if (first || compare(at, length, least) < 0) keep(least, at, length);
+        if (first || compare(at, length, most) > 0) keep(most, at, length);
+      }
+      hash = hash_bytes(at, length) + tag;
+    } else {
+      continue;
+    }
+    if (order <= seen->below && !sample(seen, order, (uint8_t)tag, is_fixed(tag) ? value : 0)) return 0;
+    if (hash == last_hash) continue; /* as in sorted columns */
+    last_hash = hash;
+    if (!note(seen, hash)) return 0;
+  }
+  seen->rows += (uint64_t)rows;
+  return 1;
+}
+
+/* The result, little endian: u64 rows, u64 counts of the 24 tags, f64 different; for each of the tags 1, 6 to 11: i64 least,
+ * i64 most; f64 least, f64 most of floats; for text, then bytes: least and most, each u32 length and 100 bytes; u32 number
+ * of sampled cells, then for each u8 tag and u64 value. */
+LT_EXPORT int64_t lt_seen_result(Seen *seen, uint8_t *out, int64_t room) {
+  static const uint8_t whole[7] = {T_INT, T_TS_NS, T_TS_US, T_TZ_NS, T_TZ_US, T_TIME_NS, T_DUR_NS};
+  int64_t size = 8 + 8 * T_COUNT + 8 + 7 * 16 + 16 + 4 * (4 + PREFIX) + 4 + 9 * (int64_t)seen->sampled;
+  if (room < size) return size;
+  if (seen->used > seen->k && !rebuild(seen)) return -1;
+  uint8_t *at = out;
+  put64(at, seen->rows), at += 8;
+  for (int i = 0; i < T_COUNT; i++) put64(at, seen->counts[i]), at += 8;
+  double different = seen->used;
+  if (seen->limit != UINT64_MAX) different = (seen->used - 1) / (seen->limit / 18446744073709551616.0);
+  uint64_t bits;
+  memcpy(&bits, &different, 8), put64(at, bits), at += 8;
+  for (int i = 0; i < 7; i++) {
+    put64(at, (uint64_t)seen->least_at[whole[i]]), at += 8;
+    put64(at, (uint64_t)seen->most_at[whole[i]]), at += 8;
+  }
+  memcpy(&bits, &seen->least_float, 8), put64(at, bits), at += 8;
+  memcpy(&bits, &seen->most_float, 8), put64(at, bits), at += 8;
+  for (int i = 0; i < 2; i++) {
+    const Text *ends[2] = {&seen->least[i], &seen->most[i]};
+    for (int j = 0; j < 2; j++) {
+      put32(at, ends[j]->length), at += 4;
+      memcpy(at, ends[j]->at, PREFIX), at += PREFIX;
+    }
+  }
+  put32(at, seen->sampled), at += 4;
+  for (uint32_t i = 0; i < seen->sampled; i++) *at++ = seen->tags[i], put64(at, seen->values[i]), at += 8;
+  return at - out;
+}
