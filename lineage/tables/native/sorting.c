@@ -1,0 +1,141 @@
+/* Sort row digests, merge sorted runs of them, and search in sorted row keys. */
+#include "lt.h"
+
+typedef struct {
+  uint8_t bytes[32];
+} Digest;
+
+static inline uint64_t key_of(const uint8_t *digest) {
+  uint64_t key;
+  memcpy(&key, digest, 8);
+  return LT_BIG_ENDIAN ? key : __builtin_bswap64(key);
+}
+
+static inline int order(const Digest *a, const Digest *b) {
+  uint64_t x = key_of(a->bytes), y = key_of(b->bytes);
+  if (x != y) return x < y ? -1 : 1;
+  return memcmp(a->bytes + 8, b->bytes + 8, 24);
+}
+
+static void insertion(Digest *at, size_t count) {
+  for (size_t i = 1; i < count; i++) {
+    if (order(&at[i - 1], &at[i]) <= 0) continue;
+    Digest held = at[i];
+    size_t k = i;
+    do at[k] = at[k - 1];
+    while (--k > 0 && order(&at[k - 1], &held) > 0);
+    at[k] = held;
+  }
+}
+
+/* For digests that someone made to share their first bytes: never worse than n log n. */
+static void merge_sort(Digest *at, Digest *other, size_t count) {
+  enum { SMALL = 12 };
+  for (size_t low = 0; low < count; low += SMALL) insertion(at + low, count - low < SMALL ? count - low : SMALL);
+  Digest *from = at, *to = other;
+  for (size_t width = SMALL; width < count; width *= 2) {
+    for (size_t low = 0; low < count; low += 2 * width) {
+      size_t middle = low + width < count ? low + width : count, high = middle + width < count ? middle + width : count;
+      if (middle == high || order(&from[middle - 1], &from[middle]) <= 0) {
+        memcpy(to + low, from + low, (high - low) * sizeof *to);
+        continue;
+      }
+      for (size_t a = low, b = middle, i = low; i < high; i++)
+        to[i] = a < middle && (b >= high || order(&from[a], &from[b]) <= 0) ? from[a++] : from[b++];
+    }
+    Digest *swap = from;
+    from = to;
+    to = swap;
+  }
+  if (from != at) memcpy(at, from, count * sizeof *at);
+}
+
+/* Sort `count` digests; `other` has room for as many. Two rounds by leading bits, as digests are spread evenly; buckets that
+ * are not small after that are sorted by merging. */
+LT_EXPORT void lt_sort(Digest *at, Digest *other, size_t count) {
+  enum { FIRST = 256, MOST = 4096 };
+  if (count < 64) {
+    merge_sort(at, other, count);
+    return;
+  }
+  size_t starts[FIRST + 1] = {0}, next[FIRST];
+  for (size_t i = 0; i < count; i++) starts[at[i].bytes[0] + 1]++;
+  for (int b = 0; b < FIRST; b++) starts[b + 1] += starts[b];
+  memcpy(next, starts, sizeof next);
+  for (size_t i = 0; i < count; i++) other[next[at[i].bytes[0]]++] = at[i];
+  for (int b = 0; b < FIRST; b++) {
+    Digest *from = other + starts[b], *to = at + starts[b];
+    size_t some = starts[b + 1] - starts[b];
+    uint32_t ends[MOST + 1];
+    int bits = 1;
+    while (bits < 12 && some >> bits > 2) bits++;
+    if (some < 16 || some > UINT32_MAX) {
+      merge_sort(from, to, some);
+      memcpy(to, from, some * sizeof *to);
+      continue;
+    }
+    int shift = 56 - bits;
+    uint32_t mask = (1u << bits) - 1;
+    memset(ends, 0, (mask + 2) * sizeof *ends);
+    for (size_t i = 0; i < some; i++) ends[(key_of(from[i].bytes) >> shift & mask) + 1]++;
+    for (uint32_t k = 0; k <= mask; k++) ends[k + 1] += ends[k];
+    for (size_t i = 0; i < some; i++) to[ends[key_of(from[i].bytes) >> shift & mask]++] = from[i];
+    uint32_t begin = 0; /* `ends` now holds where each bucket ends */
+    for (uint32_t k = 0; k <= mask; k++) {
+      uint32_t size = ends[k] - begin;
+      if (size > 24) merge_sort(to + begin, from + begin, size);
+      else if (size > 1) insertion(to + begin, size);
+      begin = ends[k];
+    }
+  }
+}
+
+/* Take the row keys of digests: their first 8 bytes as a number, big end first. */
+LT_EXPORT void lt_keys(const Digest *at, size_t count, uint64_t *keys) {
+  for (size_t i = 0; i < count; i++) keys[i] = key_of(at[i].bytes);
+}
+
+/* Merge runs: each has `left[i]` digests at `at[i]`, and `more[i]` tells that it goes on elsewhere. Writes up to `room` digests,
+ * stops early when a run that goes on is used up (`which`), and moves `at` and `left`. Returns how many were written. */
+LT_EXPORT size_t lt_merge(const Digest **at, size_t *left, const uint8_t *more, int32_t runs, Digest *out, size_t room,
+                          int32_t *which) {
+  int32_t *heap = malloc(((size_t)runs + 1) * sizeof *heap), used = 0;
+  size_t written = 0;
+  *which = -1;
+  if (!heap) {
+    *which = -2;
+    return 0;
+  }
+  for (int32_t i = 0; i < runs; i++) {
+    if (!left[i]) {
+      if (!more[i]) continue;
+      *which = i;
+      free(heap);
+      return 0;
+    }
+    int32_t k = used++;
+    for (; k > 0 && order(at[i], at[heap[(k - 1) / 2]]) < 0; k = (k - 1) / 2) heap[k] = heap[(k - 1) / 2];
+    heap[k] = i;
+  }
+  while (used > 0 && written < room) {
+    int32_t run = heap[0];
+    out[written++] = *at[run]++;
+    if (--left[run] == 0) {
+      if (more[run]) {
+        *which = run;
+        break;
+      }
+      run = heap[--used];
+      if (used == 0) break;
+    }
+    int32_t k = 0;
+    for (int32_t child; (child = 2 * k + 1) < used; k = child) {
+      if (child + 1 < used && order(at[heap[child + 1]], at[heap[child]]) < 0) child++;
+      if (order(at[run], at[heap[child]]) <= 0) break;
+      heap[k] = heap[child];
+    }
+    heap[k] = run;
+  }
+  free(heap);
+  return written;
+}
