@@ -11,6 +11,7 @@ from lin.lineage.events import (
     RunStarted,
     RunUsed,
     Statement,
+    TableIdentified,
     Tombstone,
 )
 
@@ -39,6 +40,10 @@ def sentence(statement: Statement) -> str:
             said = f"{alias} → {statement.artifact.short}" if statement.artifact else f"{alias} taken away"
         case Tombstone():
             said = f"{statement.digest.short} erased: {plain(statement.reason)}"
+        case TableIdentified():
+            part = "" if statement.part is None else f" {plain(statement.part)} of"
+            of = f"{statement.content.short}, {number(statement.rows, 'row')} × {number(statement.columns, 'column')}"
+            said = f"table {statement.set.short} is{part} {of}, read as {plain(statement.reader)}"
         case KeyChanged():
             said = f"{plain(statement.action)} key {plain(statement.key[:12])}"
     return said.rstrip()

@@ -23,10 +23,12 @@ from .events import (
     RunUsed,
     Scalar,
     Statement,
+    TableIdentified,
     Tombstone,
     Use,
     format_time,
 )
+from .table_id import TableId
 from .words import ArtifactKind, Evidence, Role, RunStatus, Shape
 
 _START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -62,6 +64,7 @@ class _World:
     running: list[EventId] = field(default_factory=list)
     heads: dict[tuple[str, str], tuple[EventId, ...]] = field(default_factory=dict)
     named: dict[str, list[EventId]] = field(default_factory=dict)
+    contents: list[Digest] = field(default_factory=list)
 
     def of(self, *kinds: ArtifactKind) -> list[EventId]:
         return [artifact for kind in kinds or ArtifactKind for artifact in self.artifacts.get(kind, [])]
@@ -80,7 +83,7 @@ def statements(draw: st.DrawFn, world: Any = None) -> Statement:
         choices.append("evaluation")
     if world.named:
         choices.append("alias")
-    choices += ["tombstone"] if world.of() else []
+    choices += ["tombstone", "table"] if world.of() else []
     drawn: Statement = _DRAWERS[draw(st.sampled_from(choices))](draw, world)
     return drawn
 
@@ -116,6 +119,7 @@ def _remember(world: _World, event: Event) -> None:
             world.versions[artifact.name] = artifact.version
             world.artifacts.setdefault(artifact.kind, []).append(event.id)
             world.named.setdefault(artifact.name, []).append(event.id)
+            world.contents.append(artifact.digest)
         case RunStarted():
             world.runs.append(event.id)
             world.running.append(event.id)
@@ -179,6 +183,22 @@ def _tombstone(draw: st.DrawFn, _: _World) -> Statement:
     return Tombstone(draw(digests()), draw(st.sampled_from(["asked for", "too large"])))
 
 
+def _table(draw: st.DrawFn, world: _World) -> Statement:
+    number = draw(st.integers(0, 2))  # few tables, so that some content holds the same one, and some is disputed
+    return TableIdentified(
+        content=draw(st.sampled_from(world.contents)),
+        set=TableId("set", bytes([number]) * 32),
+        seq=TableId("seq", bytes([draw(st.integers(0, 1))]) * 32),
+        rows=number,
+        columns=1,
+        reader=draw(st.sampled_from(["csv", "parquet"])),
+        schema=draw(digests()),
+        part=draw(st.none() | st.just("sheet")),
+        options=draw(mappings()),
+        keys=draw(st.none() | digests()),
+    )
+
+
 _DRAWERS: dict[str, Any] = {
     "artifact": _artifact,
     "started": _started,
@@ -187,4 +207,5 @@ _DRAWERS: dict[str, Any] = {
     "evaluation": _evaluation,
     "alias": _alias,
     "tombstone": _tombstone,
+    "table": _table,
 }

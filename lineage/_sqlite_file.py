@@ -19,7 +19,7 @@ from lin.errors import BackendError, DamagedIndexError, PermissionDeniedError, S
 
 from .union import canonical, merge_notes
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Counted up with every change of the schema or of what events contribute."""
 
 _APPLICATION = 0x6C696E31

@@ -23,6 +23,7 @@ from .events import (
     RunFinished,
     RunUsed,
     Statement,
+    TableIdentified,
 )
 from .graph import Graph, Node, NodeId, NodeKind
 from .keys import actor_id
@@ -146,6 +147,8 @@ def _references(request: Iterable[SignedEvent]) -> Iterator[NodeId]:
                 yield artifact
             case KeyChanged(key=key):
                 yield _actor_of(key)
+            case TableIdentified(content=content):
+                yield content.value
             case _:
                 pass
 
@@ -201,7 +204,7 @@ def _actor_of(key: str) -> NodeId:
 # ---------------------------------------------------------------------------- statements
 
 
-def _check_statement(view: _View, signed: SignedEvent) -> None:
+def _check_statement(view: _View, signed: SignedEvent) -> None:  # noqa: C901 - one branch a statement
     statement: Statement = signed.event.statement
     match statement:
         case ArtifactRecorded():
@@ -223,6 +226,10 @@ def _check_statement(view: _View, signed: SignedEvent) -> None:
             _check_alias(view, statement)
         case KeyChanged():
             _check_key(view, statement, signed.event.actor)
+        case TableIdentified(content=content):
+            # Whoever reads the bytes can judge the rest; what others have said of them does not matter here.
+            if view.node(content.value).kind is NodeKind.UNSEEN:
+                raise NotFoundError(f"no artifact has the content {content.short}")
         case _:
             pass  # a run may start, and any bytes may be erased, whatever the graph holds
 

@@ -24,12 +24,17 @@ from .events import (
     RunStarted,
     RunUsed,
     Statement,
+    TableIdentified,
     Tombstone,
 )
 from .graph import Batch, Edge, EdgeKind, Node, NodeId, NodeKind, named_id
+from .table_id import TableId
 from .union import canonical, combine
 
-__all__ = ["alias_name", "combine", "contribution", "experiment_id", "named_id"]
+__all__ = ["TABLE_FACET", "alias_name", "combine", "contribution", "experiment_id", "named_id", "table_node"]
+
+TABLE_FACET = "table:"
+"""What the names of those facets of content begin with that say which table it holds, one for each answer."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TICK = timedelta(microseconds=1)
@@ -38,6 +43,11 @@ _TICK = timedelta(microseconds=1)
 def experiment_id(name: str) -> NodeId:
     """Return the id of the experiment of this name."""
     return named_id("experiment", name)
+
+
+def table_node(table: TableId) -> NodeId:
+    """Return the id of a table's node, which nothing else can have: a `set` alone could be an artifact's id."""
+    return named_id("table", str(table))
 
 
 def alias_name(name: str, alias: str) -> str:
@@ -91,6 +101,8 @@ def _say(  # noqa: C901 - one branch a statement, and none of them nests
             yield Node(digest.value, NodeKind.CONTENT, facets={"erased": facet})
         case KeyChanged():
             yield from _key(statement, created, facet)
+        case TableIdentified():
+            yield from _table(statement, created, facet)
 
 
 def _artifact(statement: ArtifactRecorded, this: NodeId, created: int, facet: dict[str, Any]) -> Iterator[Node | Edge]:
@@ -115,6 +127,18 @@ def _key(statement: KeyChanged, created: int, facet: dict[str, Any]) -> Iterator
         yield Node(actor, NodeKind.ACTOR, None, created, {"added": facet})
     else:
         yield Node(actor, NodeKind.ACTOR, facets={"revoked": facet})
+
+
+def _table(statement: TableIdentified, created: int, facet: dict[str, Any]) -> Iterator[Node | Edge]:
+    table, content = table_node(statement.set), statement.content.value
+    of_rows = ("set", "rows", "columns", "sketch", "keys", "actor", "at", "event")
+    yield Node(
+        table, NodeKind.TABLE, None, created, {"table": {name: facet[name] for name in of_rows if name in facet}}
+    )
+    # Those who read alike and find the same say one thing. Whatever differs stays side by side.
+    said = canonical({name: facet.get(name) for name in ("part", "reader", "options", "set", "seq")})
+    yield Node(content, NodeKind.CONTENT, facets={TABLE_FACET + sha256(said.encode()).hexdigest()[:32]: facet})
+    yield Edge(table, EdgeKind.SAME_TABLE, content)
 
 
 @lru_cache(maxsize=8_192)

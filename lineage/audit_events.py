@@ -19,6 +19,7 @@ from .events import (
     RunStarted,
     RunUsed,
     Statement,
+    TableIdentified,
     Tombstone,
 )
 from .findings import Finding, Problem
@@ -170,6 +171,10 @@ class EventChecks:
             self.content[statement.digest] = statement.shape
         if isinstance(statement, ArtifactRecorded | RunStarted | RunFinished) and statement.detail is not None:
             self.content.setdefault(statement.detail, Shape.BLOB)
+        if isinstance(statement, TableIdentified):
+            for digest in (statement.schema, statement.summary, statement.sketch, statement.keys):
+                if digest is not None:
+                    self.content.setdefault(digest, Shape.BLOB)
 
 
 _ARTIFACT, _RUN, _ALIAS, _OTHER = "artifact", "run", "alias", "other"

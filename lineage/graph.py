@@ -54,6 +54,8 @@ class NodeKind(IntEnum):
     ALIAS = 14
     """One move of an alias; the moves that no other replaces are where the alias stands."""
     ACTOR = 15
+    TABLE = 16
+    """Rows, in whatever file and order they are."""
 
     @classmethod
     def of(cls, kind: ArtifactKind) -> NodeKind:
@@ -90,6 +92,8 @@ class EdgeKind(IntEnum):
     """run → artifact."""
     HAS_CONTENT = 40
     """content → artifact: the artifact is an occurrence of these bytes."""
+    SAME_TABLE = 41
+    """table → content: these bytes hold these rows."""
     IN_EXPERIMENT = 50
     """run or artifact → experiment."""
     EVALUATED = 60

@@ -249,6 +249,31 @@ class GraphSuite:
         put(graph, node("a", NodeKind.CONTENT))
         assert graph.get([ident("a")])[ident("a")] == node("a", NodeKind.MODEL, name="m", created=5)
 
+    def test_tables_stand_beside_provenance(self, graph: Graph) -> None:
+        """A table leads to the artifacts that hold its rows, in whatever bytes; no provenance leads to it or through it."""
+        table, holds, has = NodeKind.TABLE, EdgeKind.SAME_TABLE, EdgeKind.HAS_CONTENT
+        put(
+            graph,
+            node("t", table, created=1, table={"rows": 3}),
+            *(link("t", content, holds) for content in ("csv", "parquet")),
+            *(node(content, NodeKind.CONTENT, **{"table:00": {"set": "t"}}) for content in ("csv", "parquet")),
+            *(link(content, f"of {content}", has) for content in ("csv", "parquet")),
+            node("of csv", name="flights", created=2),
+            node("of parquet", name="flights.parquet", created=3),
+            link("of csv", "r"),
+            node("r", NodeKind.RUN, created=4),
+            link("r", "m", GENERATED),
+            node("m", NodeKind.MODEL, created=5),
+        )
+        assert ids(graph.find(kinds=[table])) == [ident("t")]
+        assert graph.count(kinds=[table]) == 1
+        assert graph.edges([ident("csv")], UP, [holds]) == [link("t", "csv", holds)]
+        assert {e.target for e in graph.edges([ident("t")], DOWN, [holds])} == labels("csv", "parquet")
+        down = graph.closure([ident("t")], DOWN, {holds, has, *WAYS}, nodes=[NodeKind.DATASET, NodeKind.MODEL])
+        assert ids(down) == [ident("of csv"), ident("of parquet"), ident("m")]
+        assert graph.closure([ident("m")], UP, PROVENANCE, nodes=[table, NodeKind.CONTENT]) == []
+        assert graph.path(ident("of csv"), ident("of parquet"), PROVENANCE) is None
+
     def test_position_moves_with_the_batch(self, graph: Graph) -> None:
         """The position and the events come with the batch that says them."""
         position = Position(2, (ident("root"),))

@@ -5,6 +5,7 @@ import pytest
 from lin.cli import saying
 from lin.cli.statements import sentence
 from lin.lineage import events
+from lin.lineage.table_id import TableId
 from lin.lineage.words import ArtifactKind, Evidence, Role, RunStatus, Shape
 from lin.records import Alias
 from lin.store.digest import Digest
@@ -36,6 +37,12 @@ TOLD = [
     (events.AliasMoved("churn", "prod", ID), "churn@prod → 000102030405"),
     (events.AliasMoved("churn", "prod"), "churn@prod taken away"),
     (events.Tombstone(DIGEST, "asked to\x1b"), "b3:000000000000 erased: asked to\\x1b"),
+    (
+        events.TableIdentified(
+            DIGEST, TableId("set", bytes(32)), TableId("seq", bytes(32)), 2, 1, "excel", DIGEST, "Sheet 1"
+        ),
+        "table set:000000000000 is Sheet 1 of b3:000000000000, 2 rows × 1 column, read as excel",
+    ),
     (events.KeyChanged("revoke", "ab" * 32), "revoke key abababababab"),
 ]
 

@@ -17,12 +17,14 @@ from lin.lineage.events import (
     RunFinished,
     RunStarted,
     RunUsed,
+    TableIdentified,
     Tombstone,
     Use,
 )
 from lin.lineage.graph import Position
 from lin.lineage.keys import ActorKey
 from lin.lineage.memory import MemoryGraph
+from lin.lineage.table_id import TableId
 from lin.lineage.testing import dump, histories, ident
 from lin.lineage.words import ArtifactKind, Evidence, Role, RunStatus, Shape
 from lin.store.digest import Digest
@@ -343,3 +345,24 @@ def test_a_run_finishes_once(writer):
 def test_any_bytes_may_be_erased(writer):
     """A tombstone may name what is in no artifact: a blob inside a tree, or a detail."""
     writer.admit(Tombstone(Digest.of(b"somewhere inside"), "asked for"))
+
+
+def a_table(content=b"data", table=1, rows=3):
+    ids = TableId("set", bytes([table]) * 32), TableId("seq", bytes([table]) * 32)
+    return TableIdentified(Digest.of(content), *ids, rows, 2, "csv", Digest.of(b"schema"))
+
+
+def test_a_table_is_of_content_that_is_known(writer):
+    """Which table some bytes hold is said of what the log holds, or is about to."""
+    with pytest.raises(NotFoundError, match="no artifact has the content b3:"):
+        writer.admit(a_table(b"nothing"))
+    data = ArtifactRecorded(ArtifactKind.DATASET, "fresh", 1, Digest.of(b"fresh"), Shape.BLOB, 4)
+    assert len(writer.admit(data, a_table(b"fresh"))) == 2
+
+
+def test_several_may_say_which_table_it_is(writer):
+    """Others may say the same, or something else; the log keeps who said what."""
+    data = ArtifactRecorded(ArtifactKind.DATASET, "mine", 1, Digest.of(b"mine"), Shape.BLOB, 4)
+    writer.commit(data, a_table(b"mine"), a_table(b"mine"), a_table(b"mine", table=2))
+    you = writer.said(KeyChanged("add", YOU.public.hex()), YOU)
+    assert len(writer.commit(you, a_table(b"mine", table=3), key=YOU)) == 2

@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lin.lineage.apply import combine, contribution, experiment_id
+from lin.lineage.apply import TABLE_FACET, combine, contribution, experiment_id, table_node
 from lin.lineage.events import (
     AliasMoved,
     ArtifactRecorded,
@@ -18,12 +18,14 @@ from lin.lineage.events import (
     RunFinished,
     RunStarted,
     RunUsed,
+    TableIdentified,
     Tombstone,
     Use,
 )
 from lin.lineage.graph import Batch, Direction, Edge, EdgeKind, Node, NodeKind, Position, named_id
 from lin.lineage.memory import MemoryGraph
 from lin.lineage.sqlite import SqliteGraph
+from lin.lineage.table_id import TableId
 from lin.lineage.testing import dump, histories, ident, put
 from lin.lineage.words import ArtifactKind, Evidence, Role, RunStatus, Shape
 from lin.store.digest import Digest
@@ -42,6 +44,52 @@ def say(statement):
 
 def facet(this, **fields):
     return {**fields, "actor": ACTOR, "at": AT, "event": this.hex()}
+
+
+def a_table(table=1, reader="csv", rows=3, **more):
+    ids = TableId("set", bytes([table]) * 32), TableId("seq", bytes([table]) * 32)
+    return TableIdentified(DIGEST, *ids, rows, 2, reader, Digest.of(b"schema"), keys=Digest.of(b"keys"), **more)
+
+
+def test_table():
+    """A table is a node of its own beside the bytes that hold it, and what was read is told at those."""
+    statement = a_table(part="sheet", options={"header": True})
+    this, batch = say(statement)
+    fields = {
+        "set": str(statement.set),
+        "rows": 3,
+        "columns": 2,
+        "keys": str(statement.keys),
+    }
+    read = {
+        "content": str(DIGEST),
+        "seq": str(statement.seq),
+        "reader": "csv",
+        "schema": str(statement.schema),
+        "part": "sheet",
+        "options": {"header": True},
+    }
+    node, content = batch.nodes
+    table = sha256(f"lin table\0{statement.set}".encode()).digest()
+    assert table == table_node(statement.set)
+    assert node == Node(table, NodeKind.TABLE, None, MOMENT, {"table": facet(this, **fields)})
+    ((name, said),) = content.facets.items()
+    assert (content.id, content.kind, content.created) == (DIGEST.value, NodeKind.CONTENT, 0)
+    assert (name[: len(TABLE_FACET)], said) == (TABLE_FACET, facet(this, **fields, **read))
+    assert list(batch.edges) == [Edge(table, EdgeKind.SAME_TABLE, DIGEST.value)]
+
+
+def test_what_is_read_alike_is_one_fact_and_what_differs_stays():
+    """Two who find the same table say one thing; another reading, or another answer, stands beside it."""
+    batches = [say(a_table())[1], say(a_table(reader="parquet"))[1], say(a_table(table=2))[1]]
+    later = Event("2000-01-01T00:00:00.000000Z", "cd" * 32, a_table())
+    batches.append(contribution(later, later.id, 8))
+    (content,) = (node for node in combine(batches).nodes if node.id == DIGEST.value)
+    assert sorted((f["reader"], f["set"][12:14], f["actor"][:2]) for f in content.facets.values()) == [
+        ("csv", "01", "cd"),
+        ("csv", "02", "ab"),
+        ("parquet", "01", "ab"),
+    ]
 
 
 def test_artifact():

@@ -18,12 +18,14 @@ from lin.lineage.events import (
     KeyChanged,
     RunFinished,
     RunUsed,
+    TableIdentified,
     Tombstone,
     Use,
 )
 from lin.lineage.keys import ActorKey
 from lin.lineage.log import CHECKPOINT, Log
 from lin.lineage.log_testing import ACTOR_KEY, AT, LOG_KEY, BreakingPlace, introduction, run_started
+from lin.lineage.table_id import TableId
 from lin.lineage.tiles import decode_bundle, encode_bundle, tiles_of
 from lin.lineage.words import ArtifactKind, Evidence, Role, RunStatus, Shape
 from lin.store.digest import Digest
@@ -228,13 +230,21 @@ def test_a_history_with_every_kind_of_event_is_sound(tmp_path):
         said(EvaluationRecorded(model.id, data.id, run.id, {"auc": 0.9})),
         first,
         said(AliasMoved("model", "prod", None, (first.id,))),
+        said(
+            TableIdentified(
+                *(Digest.of(b"data"), TableId("set", bytes(32)), TableId("seq", bytes(32)), 1, 1, "csv"),
+                schema=Digest.of(b"schema"),
+                keys=Digest.of(b"keys"),
+            )
+        ),
         said(Tombstone(Digest.of(b"data"), "asked to")),
         said(KeyChanged("add", BOB.public.hex(), ACTOR_KEY.id)),
         said(KeyChanged("revoke", ACTOR_KEY.public.hex()), BOB),
     ]
     report = audit(log_of(tmp_path, events))
     assert report.findings == ()
-    assert report.content == {Digest.of(b"data"): Shape.BLOB, Digest.of(b"tree"): Shape.TREE, detail: Shape.BLOB}
+    blobs = dict.fromkeys((Digest.of(b"data"), Digest.of(b"schema"), Digest.of(b"keys"), detail), Shape.BLOB)
+    assert report.content == {**blobs, Digest.of(b"tree"): Shape.TREE}
     assert report.erased == {Digest.of(b"data")}
 
 

@@ -25,12 +25,14 @@ from lin.lineage.events import (
     RunFinished,
     RunStarted,
     RunUsed,
+    TableIdentified,
     Tombstone,
     Use,
     format_time,
     parse_time,
     plain_number,
 )
+from lin.lineage.table_id import TableId
 from lin.lineage.words import ArtifactKind, Evidence, Role, RunStatus, Shape
 from lin.store.digest import Digest
 
@@ -48,6 +50,12 @@ mappings = st.dictionaries(text, scalars, max_size=4)
 maybe = st.none()
 evidence = st.sampled_from(Evidence)
 uses = st.builds(Use, event_ids, st.sampled_from(Role), evidence, maybe | name)
+
+
+def tables(order):
+    return st.builds(TableId, st.just(order), st.binary(min_size=32, max_size=32))
+
+
 generated: dict[type[Any], st.SearchStrategy[Any]] = {
     ArtifactRecorded: st.builds(
         ArtifactRecorded,
@@ -78,6 +86,21 @@ generated: dict[type[Any], st.SearchStrategy[Any]] = {
     EvaluationRecorded: st.builds(EvaluationRecorded, event_ids, event_ids, event_ids, mappings),
     AliasMoved: st.builds(AliasMoved, name, name, maybe | event_ids, st.lists(event_ids, max_size=3).map(tuple)),
     Tombstone: st.builds(Tombstone, digests, text),
+    TableIdentified: st.builds(
+        TableIdentified,
+        digests,
+        tables("set"),
+        tables("seq"),
+        counts,
+        counts,
+        name,
+        digests,
+        maybe | name,
+        mappings,
+        maybe | digests,
+        maybe | digests,
+        maybe | digests,
+    ),
     KeyChanged: st.builds(KeyChanged, st.sampled_from(["add", "revoke"]), hexes, maybe | hexes),
 }
 statements = st.one_of(*generated.values())
@@ -99,6 +122,23 @@ def test_payloads_are_canonical(event):
     document = json.loads(event.payload())
     assert rfc8785.dumps(document) == event.payload()
     assert document.keys() == {"v", "kind", "actor", "at", "body"}
+
+
+@given(st.sampled_from(["set", "seq"]), st.binary(min_size=32, max_size=32))
+def test_table_ids_are_written_in_one_way(order, value):
+    """A table's id reads back, and nothing else is one."""
+    table = TableId(order, value)
+    assert TableId.parse(str(table)) == table
+    assert table.short == f"{order}:{value.hex()[:12]}"
+    for other in (
+        str(table).upper(),
+        str(table)[:-1],
+        str(table) + "\n",
+        f"lin-fp2:{order}:{value.hex()}",
+        value.hex(),
+    ):
+        with pytest.raises(InvalidInputError, match="not a table's id"):
+            TableId.parse(other)
 
 
 def test_every_statement_is_generated():

@@ -33,12 +33,14 @@ from lin.lineage.events import (
     RunFinished,
     RunStarted,
     RunUsed,
+    TableIdentified,
     Tombstone,
     Use,
 )
 from lin.lineage.keys import ActorKey, LogKey
 from lin.lineage.log import Log
 from lin.lineage.merkle import Frontier, leaf_digest
+from lin.lineage.table_id import TableId
 from lin.lineage.words import ArtifactKind, Evidence, Role, RunStatus, Shape
 from lin.store.digest import Digest
 from lin.store.local import LocalPlace
@@ -123,12 +125,30 @@ def history() -> list[tuple[str, str, bytes]]:
     say("content was erased", Tombstone(Digest.of(b"detail"), "asked to"))
     say("the key is handed over", KeyChanged("add", following.public.hex(), key.id))
     say("the old key is revoked by the new one", KeyChanged("revoke", key.public.hex()), following)
+    say(
+        "content holds a table",
+        TableIdentified(
+            Digest.of(b"flights"),
+            TableId("set", bytes(range(32))),
+            TableId("seq", bytes(range(32, 64))),
+            3,
+            2,
+            "csv",
+            Digest.of(b"schema"),
+            "2026/march.csv",
+            {"delimiter": ";", "header": False},
+            Digest.of(b"summary"),
+            Digest.of(b"sketch"),
+            Digest.of(b"keys"),
+        ),
+        following,
+    )
     return made
 
 
 def refused() -> dict[str, str]:
     """Return payloads that have to be refused, by the reason."""
-    good = json.loads(history()[9][1])
+    good, table = (json.loads(history()[at][1]) for at in (9, 12))
     return {
         "a space after a colon": rfc8785.dumps(good).decode().replace(":", ": ", 1),
         "fields in another order": json.dumps(dict(reversed(good.items())), separators=(",", ":")),
@@ -140,6 +160,10 @@ def refused() -> dict[str, str]:
         "a kind that is not known": rfc8785.dumps({**good, "kind": "x"}).decode(),
         "a time without microseconds": rfc8785.dumps({**good, "at": "2026-03-01T12:00:09Z"}).decode(),
         "an actor that is no key id": rfc8785.dumps({**good, "actor": "me"}).decode(),
+        "a set where a seq belongs": rfc8785.dumps(
+            {**table, "body": {**table["body"], "seq": table["body"]["set"]}}
+        ).decode(),
+        "a table of fewer rows than none": rfc8785.dumps({**table, "body": {**table["body"], "rows": -1}}).decode(),
         "a shortened digest": rfc8785.dumps({**good, "body": {**good["body"], "digest": "b3:00"}}).decode(),
     }
 
@@ -178,13 +202,13 @@ def build(path) -> dict[str, Any]:
         "refused payloads": refused(),
         "files": {
             name: b64(log.place.read(f"log/{name}"))
-            for name in ("tile/entries/000.p/12", "tile/0/000.p/12", "checkpoint")
+            for name in ("tile/entries/000.p/13", "tile/0/000.p/13", "checkpoint")
         },
         "empty checkpoint": empty.note.decode(),
         "checkpoint": at.note.decode(),
         "proofs": {
-            "inclusion of 4 in 12": [step.hex() for step in log.inclusion_proof(4)],
-            "consistency of 5 with 12": [step.hex() for step in log.consistency_proof(5)],
+            "inclusion of 4 in 13": [step.hex() for step in log.inclusion_proof(4)],
+            "consistency of 5 with 13": [step.hex() for step in log.consistency_proof(5)],
         },
         "roots": {
             "about": "Over the leaves 'leaf 0', 'leaf 1', … in ASCII.",
@@ -280,8 +304,8 @@ def test_events_by_independent_code(vectors):
 def test_the_log_by_independent_code(vectors):
     """Bundle, tile, root and checkpoint follow from the leaves."""
     bundle = b"".join(len(event["leaf"]).to_bytes(2, "big") + event["leaf"].encode() for event in vectors["events"])
-    assert base64.b64decode(vectors["files"]["tile/entries/000.p/12"]) == bundle
-    assert base64.b64decode(vectors["files"]["tile/0/000.p/12"]) == b"".join(leaves(vectors))
+    assert base64.b64decode(vectors["files"]["tile/entries/000.p/13"]) == bundle
+    assert base64.b64decode(vectors["files"]["tile/0/000.p/13"]) == b"".join(leaves(vectors))
     assert base64.b64decode(vectors["files"]["checkpoint"]).decode() == vectors["checkpoint"]
     log = vectors["log"]
     public = Ed25519PublicKey.from_public_bytes(public_of(log["seed"]))
@@ -305,5 +329,5 @@ def test_proofs_are_accepted(vectors):
     """The proofs in the vectors prove what they say."""
     digests = leaves(vectors)
     proofs = {name: [bytes.fromhex(step) for step in proof] for name, proof in vectors["proofs"].items()}
-    merkle.check_inclusion(digests[4], 4, 12, proofs["inclusion of 4 in 12"], root(digests))
-    merkle.check_consistency(5, root(digests[:5]), 12, root(digests), proofs["consistency of 5 with 12"])
+    merkle.check_inclusion(digests[4], 4, 13, proofs["inclusion of 4 in 13"], root(digests))
+    merkle.check_consistency(5, root(digests[:5]), 13, root(digests), proofs["consistency of 5 with 13"])
