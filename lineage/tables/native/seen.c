@@ -14,7 +14,7 @@ typedef struct {
   uint8_t at[PREFIX];
 } Text;
 
-struct Seen {
+typedef struct {
   uint64_t rows, counts[T_COUNT];
   uint32_t k;
   /* the least different hashes, in a table with empty places of 0 */
@@ -28,7 +28,7 @@ struct Seen {
   int64_t least_int, most_int, least_at[T_COUNT], most_at[T_COUNT];
   double least_float, most_float;
   Text least[2], most[2]; /* of text and of bytes */
-};
+} Seen;
 
 static inline uint64_t stirred(uint64_t x) {
   x = (x ^ x >> 32) * 0xd6e8feb86659fd93u;
@@ -175,15 +175,21 @@ static inline void bounds(Seen *seen, unsigned tag, int64_t value, int first) {
   if (first || value > seen->most_at[tag]) seen->most_at[tag] = value;
 }
 
-LT_EXPORT int lt_seen(Seen *seen, const Cells *cells, int64_t rows) {
+/* Note the next cells of a column, as its four streams hold them (rule 4): a tag each, the payloads of those that have
+ * one, the lengths of the others, and their bytes. 0 when memory is out. */
+LT_EXPORT int lt_seen(Seen *seen, const uint8_t *tags, int64_t rows, const uint8_t *payloads, const uint8_t *lengths,
+                      const uint8_t *bytes) {
   uint64_t last_hash = 0;
   for (int64_t i = 0; i < rows; i++) {
-    unsigned tag = cells->tags[i];
-    uint64_t value = cells->values ? cells->values[i] : 0, hash;
-    uint64_t order = (seen->rows + (uint64_t)i) * GOLDEN;
+    unsigned tag = tags[i];
+    uint64_t value = 0, hash, order = (seen->rows + (uint64_t)i) * GOLDEN;
+    if (tag >= T_COUNT) return 0;
     int first = seen->counts[tag]++ == 0;
     if (tag == T_NULL) continue;
-    if (tag == T_INT || tag == T_FLT || (tag >= T_TS_NS && tag <= T_DUR_NS)) {
+    if (is_fixed(tag)) {
+      memcpy(&value, payloads, 8);
+      value = lt_little64(value);
+      payloads += 8;
       if (tag == T_FLT) {
         double x;
         memcpy(&x, &value, 8);
@@ -193,19 +199,20 @@ LT_EXPORT int lt_seen(Seen *seen, const Cells *cells, int64_t rows) {
         bounds(seen, tag, (int64_t)value, first);
       }
       hash = stirred(value + tag * GOLDEN);
-    } else if (tag == T_TEXT || tag == T_BYTES || tag == T_DEC) {
-      const uint8_t *at = (const uint8_t *)(uintptr_t)value;
-      uint32_t length = cells->lengths[i];
-      if (tag != T_DEC) {
-        Text *least = &seen->least[tag == T_BYTES], *most = &seen->most[tag == T_BYTES];
-        if (first || compare(at, length, least) < 0) keep(least, at, length);
-        if (first || compare(at, length, most) > 0) keep(most, at, length);
-      }
-      hash = hash_bytes(at, length) + tag;
     } else {
-      continue;
+      uint32_t length;
+      memcpy(&length, lengths, 4);
+      length = lt_little32(length);
+      lengths += 4;
+      if (tag == T_TEXT || tag == T_BYTES) {
+        Text *least = &seen->least[tag == T_BYTES], *most = &seen->most[tag == T_BYTES];
+        if (first || compare(bytes, length, least) < 0) keep(least, bytes, length);
+        if (first || compare(bytes, length, most) > 0) keep(most, bytes, length);
+      }
+      hash = hash_bytes(bytes, length) + tag;
+      bytes += length;
     }
-    if (order <= seen->below && !sample(seen, order, (uint8_t)tag, is_fixed(tag) ? value : 0)) return 0;
+    if (order <= seen->below && !sample(seen, order, (uint8_t)tag, value)) return 0;
     if (hash == last_hash) continue; /* as in sorted columns */
     last_hash = hash;
     if (!note(seen, hash)) return 0;
