@@ -250,7 +250,7 @@ class GraphSuite:
         assert graph.get([ident("a")])[ident("a")] == node("a", NodeKind.MODEL, name="m", created=5)
 
     def test_tables_stand_beside_provenance(self, graph: Graph) -> None:
-        """A table leads to the artifacts that hold its rows, in whatever bytes; no provenance leads to it or through it."""
+        """A table leads to the artifacts that hold its rows, in whatever bytes; provenance never leads through it."""
         table, holds, has = NodeKind.TABLE, EdgeKind.SAME_TABLE, EdgeKind.HAS_CONTENT
         put(
             graph,
