@@ -6,6 +6,7 @@ from lin.lineage.events import (
     AliasMoved,
     ArtifactRecorded,
     EvaluationRecorded,
+    Imported,
     KeyChanged,
     RunFinished,
     RunStarted,
@@ -18,7 +19,7 @@ from lin.lineage.events import (
 from .text import number, pairs, plain, size
 
 
-def sentence(statement: Statement) -> str:
+def sentence(statement: Statement) -> str:  # noqa: C901 - one branch a statement
     """Return what the statement says, for people: names escaped, ids short."""
     match statement:
         case ArtifactRecorded():
@@ -44,6 +45,8 @@ def sentence(statement: Statement) -> str:
             part = "" if statement.part is None else f" {plain(statement.part)} of"
             of = f"{statement.content.short}, {number(statement.rows, 'row')} × {number(statement.columns, 'column')}"
             said = f"table {statement.set.short} is{part} {of}, read as {plain(statement.reader)}"
+        case Imported():
+            said = f"{number(statement.events, 'event')} before this one taken over from {plain(statement.origin)}"
         case KeyChanged():
             said = f"{plain(statement.action)} key {plain(statement.key[:12])}"
     return said.rstrip()

@@ -13,12 +13,14 @@ from dataclasses import dataclass, field
 from lin.errors import ConflictError, CorruptLogError, InvalidInputError, NotFoundError, PermissionDeniedError
 
 from .apply import alias_name, contribution
+from .checkpoint import Checkpoint
 from .envelope import SignedEvent, verify
 from .events import (
     AliasMoved,
     ArtifactRecorded,
     EvaluationRecorded,
     EventId,
+    Imported,
     KeyChanged,
     RunFinished,
     RunUsed,
@@ -27,6 +29,7 @@ from .events import (
 )
 from .graph import Graph, Node, NodeId, NodeKind
 from .keys import actor_id
+from .note import VerifierKey
 from .questions import present_moves
 from .union import merge, version_of
 
@@ -55,6 +58,9 @@ class GraphAdmission:
     def admit(self, request: Sequence[SignedEvent]) -> Sequence[SignedEvent]:
         """Return those events of a request that the log does not hold yet; see `Admission.admit`.
 
+        Events that another log held, followed by one that says so, may claim what is taken here: versions, keys
+        that were added, and moves of aliases that stand elsewhere. All else is asked of them as well.
+
         Raises:
             ConflictError: A version or alias has moved since the submitter looked.
             NotFoundError: An event refers to what the log does not know.
@@ -64,13 +70,17 @@ class GraphAdmission:
         known = self._graph.events([signed.id.value for signed in request])
         trial = _Pending()
         fresh: list[SignedEvent] = []
-        view = _View(self._graph, (self._pending, trial), _references(request))
+        taken_over = bool(request) and isinstance(request[-1].event.statement, Imported)
+        view = _View(self._graph, (self._pending, trial), _references(request), taken_over=taken_over)
         for signed in request:
             if signed.id.value in known or view.holds(signed.id.value):
                 continue
             _check_signature(view, signed)
-            _check_statement(view, signed)
-            trial.add(signed)
+            if isinstance(signed.event.statement, Imported):
+                _check_import(signed.event.statement, len(fresh), last=signed is request[-1])
+            else:
+                _check_statement(view, signed)
+            trial.add(signed, view)
             fresh.append(signed)
         self._pending.update(trial)
         return fresh
@@ -85,12 +95,14 @@ class _Pending:
     versions: dict[str, int] = field(default_factory=dict)
     heads: dict[tuple[str, str], frozenset[NodeId]] = field(default_factory=dict)
 
-    def add(self, signed: SignedEvent) -> None:
+    def add(self, signed: SignedEvent, view: _View) -> None:
         self.events.add(signed.id.value)
         for node in contribution(signed.event, signed.id, 0).nodes:
             self._add_node(node)
         if isinstance(signed.event.statement, AliasMoved):
-            self.heads[signed.event.statement.name, signed.event.statement.alias] = frozenset({signed.id.value})
+            move = signed.event.statement
+            standing = view.heads(move.name, move.alias) - {before.value for before in move.previous}
+            self.heads[move.name, move.alias] = standing | {signed.id.value}
 
     def update(self, other: _Pending) -> None:
         self.events |= other.events
@@ -105,9 +117,16 @@ class _Pending:
 
 
 class _View:
-    """The graph as it will be after what is pending."""
+    """The graph as it will be after what is pending.
 
-    def __init__(self, graph: Graph, pending: Sequence[_Pending], ids: Iterable[NodeId]) -> None:
+    Attributes:
+        taken_over: Whether what is judged was admitted by another log before.
+    """
+
+    def __init__(
+        self, graph: Graph, pending: Sequence[_Pending], ids: Iterable[NodeId], *, taken_over: bool = False
+    ) -> None:
+        self.taken_over = taken_over
         self._graph = graph
         self._pending = pending
         self._nodes = graph.get(list(ids))
@@ -183,7 +202,7 @@ def _check_key(view: _View, statement: KeyChanged, actor: str) -> None:
             raise PermissionDeniedError(f"only actor {statement.replaces[:12]} itself can hand over its key")
         if "revoked" in facets:
             raise PermissionDeniedError(f"the key of actor {concerned.hex()[:12]} was revoked")
-        if "added" in facets:
+        if "added" in facets and not view.taken_over:
             # Two first uses of a key may race: reading again, the second finds that it need not be added.
             raise ConflictError(f"the key of actor {concerned.hex()[:12]} was added already", hint="Read again.")
     else:
@@ -214,7 +233,7 @@ def _check_statement(view: _View, signed: SignedEvent) -> None:  # noqa: C901 - 
             for use in uses:
                 _an_artifact(view, use.artifact)
         case RunFinished(run=run):
-            if "finished" in _a_run(view, run).facets:
+            if "finished" in _a_run(view, run).facets and not view.taken_over:
                 raise InvalidInputError(f"the run {run.short} has finished already")
         case EvaluationRecorded(model=model, dataset=dataset, run=run):
             node = _an_artifact(view, model)
@@ -234,11 +253,28 @@ def _check_statement(view: _View, signed: SignedEvent) -> None:  # noqa: C901 - 
             pass  # a run may start, and any bytes may be erased, whatever the graph holds
 
 
+def _check_import(statement: Imported, before: int, *, last: bool) -> None:
+    if not last:
+        raise InvalidInputError("an import event comes last: it speaks of what stands before it")
+    if statement.events != before:
+        raise ConflictError(
+            f"{before} events would be taken over from {statement.origin}, not {statement.events}",
+            hint="Others took over some of them in the meantime: look again.",
+        )
+    try:
+        verifier = VerifierKey.parse(statement.key)
+        Checkpoint.parse(statement.checkpoint.encode(), verifier)
+    except CorruptLogError as error:
+        raise InvalidInputError(f"not a checkpoint of {statement.origin}: {error.message}") from error
+    if verifier.name != statement.origin:
+        raise InvalidInputError(f"the key {statement.key} is not that of {statement.origin}")
+
+
 def _check_artifact(view: _View, statement: ArtifactRecorded) -> None:
     if statement.run is not None:
         _a_run(view, statement.run)
     following = view.max_version(statement.name) + 1
-    if statement.version != following:
+    if statement.version != following and not view.taken_over:
         raise ConflictError(
             f"the next version of {statement.name} is {following}, not {statement.version}",
             hint="Another one was recorded in the meantime: read again.",
@@ -248,10 +284,11 @@ def _check_artifact(view: _View, statement: ArtifactRecorded) -> None:
 def _check_alias(view: _View, statement: AliasMoved) -> None:
     name = alias_name(statement.name, statement.alias)
     heads = view.heads(statement.name, statement.alias)
-    if len(statement.previous) != len(heads) or {move.value for move in statement.previous} != heads:
+    previous = {move.value for move in statement.previous}
+    if not view.taken_over and (len(statement.previous) != len(heads) or previous != heads):
         raise ConflictError(f"{name} was moved in the meantime", hint="Read where it stands, then decide.")
     if statement.artifact is None:
-        if not heads:
+        if not heads and not view.taken_over:
             raise NotFoundError(f"there is no alias {name} to take away")
         return
     node = _an_artifact(view, statement.artifact)

@@ -19,6 +19,7 @@ from .events import (
     EvaluationRecorded,
     Event,
     EventId,
+    Imported,
     KeyChanged,
     RunFinished,
     RunStarted,
@@ -72,7 +73,7 @@ def contribution(event: Event, event_id: EventId, position: int) -> Batch:
     return Batch(nodes, edges, ((event_id.value, position),))
 
 
-def _say(  # noqa: C901 - one branch a statement, and none of them nests
+def _say(  # noqa: C901, PLR0912 - one branch a statement, and none of them nests
     statement: Statement, this: NodeId, created: int, facet: dict[str, Any]
 ) -> Iterator[Node | Edge]:
     match statement:
@@ -103,6 +104,8 @@ def _say(  # noqa: C901 - one branch a statement, and none of them nests
             yield from _key(statement, created, facet)
         case TableIdentified():
             yield from _table(statement, created, facet)
+        case Imported():
+            pass  # it is about the log; what was taken over speaks for itself
 
 
 def _artifact(statement: ArtifactRecorded, this: NodeId, created: int, facet: dict[str, Any]) -> Iterator[Node | Edge]:

@@ -5,25 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from lin.errors import CorruptLogError, LinError, UnsupportedFormatError
+from lin.errors import CorruptLogError, InvalidInputError, LinError, UnsupportedFormatError
 from lin.store.digest import Digest
 
+from .checkpoint import Checkpoint
 from .envelope import SignedEvent, parse, verify
 from .events import (
     AliasMoved,
     ArtifactRecorded,
     EvaluationRecorded,
     EventId,
+    Imported,
     KeyChanged,
     RunFinished,
     RunStarted,
     RunUsed,
     Statement,
-    TableIdentified,
     Tombstone,
+    named_content,
 )
 from .findings import Finding, Problem
 from .keys import actor_id
+from .note import VerifierKey
 from .words import Shape
 
 
@@ -127,6 +130,21 @@ class EventChecks:
             self._add(Problem.DUPLICATE, name, f"event {signed.id.short} is in the log twice")
             return
         self._refer(name, signed)
+        if isinstance(signed.event.statement, Imported):
+            self._check_import(name, signed.event.statement, position)
+
+    def _check_import(self, name: str, statement: Imported, position: int) -> None:
+        if statement.events > position:
+            self._add(
+                Problem.REFERENCE, name, f"it speaks of {statement.events} leaves before it, there are {position}"
+            )
+        try:
+            verifier = VerifierKey.parse(statement.key)
+            Checkpoint.parse(statement.checkpoint.encode(), verifier)
+            if verifier.name != statement.origin:
+                raise CorruptLogError(f"the key is that of {verifier.name}, not of {statement.origin}")  # noqa: TRY301 - one way out
+        except (CorruptLogError, InvalidInputError) as error:
+            self._add(Problem.SIGNATURE, name, f"the checkpoint of {statement.origin} in it: {error.message}")
 
     def skip(self, count: int) -> None:
         """Take note of leaves that could not be read."""
@@ -167,14 +185,9 @@ class EventChecks:
     def _note_content(self, statement: Statement) -> None:
         if isinstance(statement, Tombstone):
             self.erased.add(statement.digest)
-        if isinstance(statement, ArtifactRecorded) and self.content.get(statement.digest) is not Shape.TREE:
-            self.content[statement.digest] = statement.shape
-        if isinstance(statement, ArtifactRecorded | RunStarted | RunFinished) and statement.detail is not None:
-            self.content.setdefault(statement.detail, Shape.BLOB)
-        if isinstance(statement, TableIdentified):
-            for digest in (statement.schema, statement.summary, statement.sketch, statement.keys):
-                if digest is not None:
-                    self.content.setdefault(digest, Shape.BLOB)
+        for digest, shape in named_content(statement):
+            if self.content.get(digest) is not Shape.TREE:
+                self.content[digest] = shape
 
 
 _ARTIFACT, _RUN, _ALIAS, _OTHER = "artifact", "run", "alias", "other"

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -310,6 +310,28 @@ class TableIdentified:
     keys: Digest | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """Say that the leaves right before this one were taken over from another repository's log.
+
+    What others said is judged by what their log held when they said it: it may hold versions that are taken here, and
+    moves of aliases that stand elsewhere. Both are shown, and decided by nobody but people.
+
+    Attributes:
+        origin: The other log's name in its checkpoints.
+        key: Its verifier key in signed-note form.
+        checkpoint: Its signed checkpoint, as it was read: every event taken over is in the log that this names.
+        events: How many leaves.
+    """
+
+    TYPE: ClassVar[str] = "import"
+
+    origin: str
+    key: str
+    checkpoint: str
+    events: int
+
+
 Statement = (
     ArtifactRecorded
     | RunStarted
@@ -320,6 +342,7 @@ Statement = (
     | Tombstone
     | KeyChanged
     | TableIdentified
+    | Imported
 )
 
 STATEMENTS: Mapping[str, type[Statement]] = {
@@ -334,8 +357,26 @@ STATEMENTS: Mapping[str, type[Statement]] = {
         Tombstone,
         KeyChanged,
         TableIdentified,
+        Imported,
     )
 }
+
+
+def named_content(statement: Statement) -> Iterator[tuple[Digest, Shape]]:
+    """Yield the blobs and trees that a statement stands on: what has to be where it is said."""
+    match statement:
+        case ArtifactRecorded(digest=digest, shape=shape, detail=detail):
+            yield digest, shape
+            blobs: tuple[Digest | None, ...] = (detail,)
+        case RunStarted(detail=detail) | RunFinished(detail=detail):
+            blobs = (detail,)
+        case TableIdentified():
+            blobs = (statement.schema, statement.summary, statement.sketch, statement.keys)
+        case _:
+            blobs = ()
+    for blob in blobs:
+        if blob is not None:
+            yield blob, Shape.BLOB
 
 
 @dataclass(frozen=True, slots=True)
@@ -531,6 +572,9 @@ def _check(statement: Statement) -> None:
             _require(min(statement.rows, statement.columns) >= 0, "no number of rows or columns is negative")
             _require(statement.reader != "", "something read the table")
             _require(statement.part != "", "a part has a name")
+        case Imported():
+            _require(statement.events >= 1, "something was taken over")
+            _require(statement.origin != "", "a log has an origin")
         case _:
             pass
 

@@ -43,6 +43,7 @@ TOLD = [
         ),
         "table set:000000000000 is Sheet 1 of b3:000000000000, 2 rows × 1 column, read as excel",
     ),
+    (events.Imported("lin/a\x1b", "key", "note", 3), "3 events before this one taken over from lin/a\\x1b"),
     (events.KeyChanged("revoke", "ab" * 32), "revoke key abababababab"),
 ]
 

@@ -21,6 +21,7 @@ from lin.lineage.events import (
     EvaluationRecorded,
     Event,
     EventId,
+    Imported,
     KeyChanged,
     RunFinished,
     RunStarted,
@@ -101,6 +102,7 @@ generated: dict[type[Any], st.SearchStrategy[Any]] = {
         maybe | digests,
         maybe | digests,
     ),
+    Imported: st.builds(Imported, name, text, text, st.integers(1, 2**53 - 1)),
     KeyChanged: st.builds(KeyChanged, st.sampled_from(["add", "revoke"]), hexes, maybe | hexes),
 }
 statements = st.one_of(*generated.values())
@@ -206,7 +208,7 @@ def test_deep_nesting_is_refused():
 
 
 @pytest.mark.parametrize(
-    ("version", "kind"), [(1, "artifact"), (0, "import"), ("0", "artifact"), (0, ["artifact"]), (None, None)]
+    ("version", "kind"), [(1, "artifact"), (0, "embargo"), ("0", "artifact"), (0, ["artifact"]), (None, None)]
 )
 def test_what_a_newer_lin_wrote_says_so(version, kind):
     """An unknown version or kind is never skipped, and the way out is a newer lin."""
