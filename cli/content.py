@@ -37,15 +37,20 @@ lin ls -r faces@v1
 @click.argument("ref", shell_complete=artifacts)
 @click.argument("destination", metavar="[DEST]", required=False, type=ANY_PATH, callback=not_empty)
 @click.option("--force", is_flag=True, help="Replace what is there.")
+@click.option(
+    "--fetch", is_flag=True, help="Bytes that are not here: bring them from a repository that was met before."
+)
 @json_option
 @click.pass_obj
-def get(session: Session, ref: str, destination: str | None, force: bool) -> None:
+def get(session: Session, ref: str, destination: str | None, force: bool, fetch: bool) -> None:
     """Write an artifact's content to disk.
 
     Every byte is checked against its digest on the way. DEST is the artifact's name in this folder by
     default; what is there already is kept unless --force is given.
     """
     with session.repository() as repository, bar(ref) as progress:
+        if fetch:
+            repository.fetch(ref, progress=progress)
         path = repository.get(ref, destination, force=force, progress=progress)
     if session.json:
         output.document({"type": "get", "ref": ref, "path": str(path)})

@@ -56,6 +56,13 @@ SECTIONS: Mapping[str, Mapping[str, Source]] = {
         "search": Source("searching", "search", "Find things by name, kind, metrics and parameters."),
         "log": Source("listing", "log", "List what happened, as the signed log holds it."),
     },
+    "Sharing": {
+        "push": Source("sharing", "push", "Give another repository what it lacks."),
+        "pull": Source("sharing", "pull", "Take over what another repository has."),
+        "clone": Source("sharing", "clone", "Make a repository that holds all that another one holds."),
+        "mirror": Source("sharing", "mirror", "Keep an exact copy of the repository elsewhere."),
+        "remote": Source("sharing", "remote", "Remember other repositories by a name."),
+    },
     "Upkeep": {
         "verify": Source("upkeep", "verify", "Check the log's signatures and every stored byte."),
         "checkpoint": Source("upkeep", "checkpoint", "Print the log's signed checkpoint."),

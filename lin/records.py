@@ -473,6 +473,44 @@ class VerifyReport(Record):
 
 
 @dataclass(frozen=True, slots=True)
+class Exchange(Record):
+    """What came from one repository to another.
+
+    Attributes:
+        events: Events that were not known there.
+        blobs: Blobs that were not there.
+        bytes: Their size.
+        missing: Digests that are named but were not there to be taken, and whose absence no tombstone explains.
+        conflicts: Aliases that stand in several places now; moving one settles it.
+        ambiguous: Versions, such as `churn@v3`, that two artifacts have now; their ids tell them apart.
+    """
+
+    events: int = 0
+    blobs: int = 0
+    bytes: int = 0
+    missing: tuple[Digest, ...] = ()
+    conflicts: tuple[str, ...] = ()
+    ambiguous: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Mirrored(Record):
+    """How a mirror was brought up to date.
+
+    Attributes:
+        location: Where it is.
+        events: Events in its log now.
+        files: Files of content that it lacked.
+        bytes: Their size.
+    """
+
+    location: str
+    events: int
+    files: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class IndexStatus(Record):
     """How far an index has followed the log.
 

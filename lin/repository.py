@@ -15,13 +15,16 @@ from ._opening import Opened, create, open_existing
 from .asking import Asking
 from .progress import Progress, counting
 from .reading import Found
+from .records import Exchange
+from .remotes import DEFAULT
+from .sharing import Sharing
 from .tagging import Tagging
 from .upkeep import Upkeep
 
 __all__ = ["Found", "Progress", "Repository"]
 
 
-class Repository(Asking, Tagging, Upkeep):
+class Repository(Asking, Tagging, Sharing, Upkeep):
     """A set of immutable files named by their content, one signed log, and an index over it."""
 
     @classmethod
@@ -46,6 +49,31 @@ class Repository(Asking, Tagging, Upkeep):
             UnsupportedFormatError: A newer lin made it.
         """
         return cls(open_existing(location))
+
+    @classmethod
+    def clone(
+        cls, remote: str | Path, location: str | Path, *, content: bool = True, progress: Progress | None = None
+    ) -> tuple[Self, Exchange]:
+        """Make a repository that holds everything that another one holds, and remembers it as `origin`.
+
+        Args:
+            remote: A folder or URL.
+            location: A folder, in which `.lin` is made, or a bucket URL.
+            content: Also the bytes; without, only what is known of them.
+            progress: Told of bytes and blobs.
+
+        Raises:
+            ConflictError: There is a repository at the location already.
+        """
+        with cls.open(remote) as there:  # before anything is made
+            made = cls.init(location)
+            try:
+                where = remote if config.is_url(remote) else Path(remote).expanduser().absolute()
+                made.remotes = made.remotes.add(DEFAULT, str(where)).meet(there.id, str(where))
+                return made, made.pull(there, content=content, progress=progress)
+            except BaseException:
+                made.close()
+                raise
 
     def as_of(self, moment: str | int | date, *, progress: Progress | None = None) -> Self:
         """Return this repository as it was, to be read only; close it as any other.

@@ -10,8 +10,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self, TypeVar
 
+from lin.lineage.checkpoint import Checkpoint
+from lin.lineage.envelope import SignedEvent
 from lin.lineage.graph import Graph
 from lin.lineage.ledger import Draft, Ledger
+from lin.lineage.log import Log
 from lin.store.blobs import BlobStore
 from lin.store.place import Place
 from lin.store.statcache import StatCache
@@ -76,6 +79,25 @@ class Session:
     def record(self, build: Callable[[Draft, Graph], T]) -> T:
         """Write statements to the log; see `Ledger.record`."""
         return self._ledger.record(build)
+
+    @property
+    def embedded(self) -> Graph:
+        """The embedded index, after it has caught up with the log: built from exactly what the checkpoint signs."""
+        return self._ledger.graph()
+
+    @property
+    def journal(self) -> Log:
+        """The log."""
+        return self._ledger.log
+
+    @property
+    def place(self) -> Place:
+        """Where its files lie."""
+        return self._place
+
+    def take_over(self, events: Sequence[SignedEvent], source: Log, at: Checkpoint) -> Sequence[SignedEvent]:
+        """Write events that another log holds; see `Ledger.take_over`."""
+        return self._ledger.take_over(events, source, at)
 
     @property
     def seen(self) -> StatCache:

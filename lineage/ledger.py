@@ -6,7 +6,7 @@ statements to record, and a graph that holds everything recorded.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import TypeVar
@@ -14,8 +14,9 @@ from typing import TypeVar
 from lin.errors import ConflictError, DamagedIndexError
 
 from .admission import GraphAdmission
+from .checkpoint import Checkpoint
 from .envelope import SignedEvent, sign
-from .events import Event, EventId, KeyChanged, Statement, now
+from .events import Event, EventId, Imported, KeyChanged, Statement, now
 from .fallback import AWAY, FallbackGraph, Outage
 from .graph import Graph, Position
 from .index import FILE_NAME, Progress, catch_up, open_index, rebuild
@@ -165,8 +166,7 @@ class Ledger:
             if not draft.signed:
                 return result
             if not graph.get([bytes.fromhex(key.id)]):
-                introduction = sign(Event(now(), key.id, KeyChanged("add", key.public.hex())), key)
-                draft.signed.insert(0, introduction)
+                draft.signed.insert(0, self._introduction(key))
             try:
                 self._sequencer.submit(draft.signed)
             except ConflictError:
@@ -176,6 +176,45 @@ class Ledger:
             else:
                 self._served()
                 return result
+
+    def take_over(self, events: Sequence[SignedEvent], source: Log, at: Checkpoint) -> Sequence[SignedEvent]:
+        """Write events that another log holds, durably, and after them that it does; let the index follow.
+
+        Args:
+            events: In the order of that log; what they refer to is among them or known here.
+            source: That log.
+            at: Its checkpoint, by which it holds them.
+
+        Returns:
+            Those that were not known here.
+
+        Raises:
+            PermissionDeniedError: A key that signed one was revoked here, or is not known.
+            NotFoundError: One refers to what is neither among them nor known here.
+            ConflictError: Others were faster `ATTEMPTS` times in a row.
+            ReadOnlyError: This user does not hold the log's key.
+        """
+        for _ in range(ATTEMPTS):
+            graph, key = self.graph(), self._actor_key()
+            known = graph.events([signed.id.value for signed in events])
+            fresh = [signed for signed in events if signed.id.value not in known]
+            if not fresh:
+                return ()
+            word = Imported(source.origin, str(source.verifier), at.note.decode(), len(fresh))
+            try:
+                if not (graph.get([bytes.fromhex(key.id)]) or any(_introduces(each, key) for each in fresh)):
+                    self._sequencer.submit([self._introduction(key)])
+                self._sequencer.submit([*fresh, sign(Event(now(), key.id, word), key)])
+            except ConflictError as error:
+                refused = error
+            else:
+                self._served()
+                return fresh
+        raise refused
+
+    @staticmethod
+    def _introduction(key: ActorKey) -> SignedEvent:
+        return sign(Event(now(), key.id, KeyChanged("add", key.public.hex())), key)
 
     def _open(self) -> SqliteGraph:
         with self._opening:
@@ -193,3 +232,8 @@ class Ledger:
         self.detach()
         if graph is not None:
             graph.close()
+
+
+def _introduces(signed: SignedEvent, key: ActorKey) -> bool:
+    statement = signed.event.statement
+    return isinstance(statement, KeyChanged) and (statement.action, statement.key) == ("add", key.public.hex())
