@@ -21,6 +21,7 @@ from securesystemslib.signer import SSlibKey  # type: ignore[attr-defined]
 
 from lin.errors import InvalidInputError
 from lin.lineage import merkle
+from lin.lineage.checkpoint import Checkpoint
 from lin.lineage.envelope import parse, sign, verify
 from lin.lineage.events import (
     PAYLOAD_TYPE,
@@ -29,6 +30,7 @@ from lin.lineage.events import (
     ArtifactRecorded,
     EvaluationRecorded,
     Event,
+    Imported,
     KeyChanged,
     RunFinished,
     RunStarted,
@@ -143,6 +145,9 @@ def history() -> list[tuple[str, str, bytes]]:
         ),
         following,
     )
+    foreign = LogKey.from_seed("lin/" + "f" * 32, b"\x04" * 32)
+    taken = Checkpoint.signed(2, bytes(range(32)), foreign)
+    say("leaves were taken over", Imported(taken.origin, str(foreign.verifier), taken.note.decode(), 2), following)
     return made
 
 
@@ -202,7 +207,7 @@ def build(path) -> dict[str, Any]:
         "refused payloads": refused(),
         "files": {
             name: b64(log.place.read(f"log/{name}"))
-            for name in ("tile/entries/000.p/13", "tile/0/000.p/13", "checkpoint")
+            for name in ("tile/entries/000.p/14", "tile/0/000.p/14", "checkpoint")
         },
         "empty checkpoint": empty.note.decode(),
         "checkpoint": at.note.decode(),
@@ -304,8 +309,8 @@ def test_events_by_independent_code(vectors):
 def test_the_log_by_independent_code(vectors):
     """Bundle, tile, root and checkpoint follow from the leaves."""
     bundle = b"".join(len(event["leaf"]).to_bytes(2, "big") + event["leaf"].encode() for event in vectors["events"])
-    assert base64.b64decode(vectors["files"]["tile/entries/000.p/13"]) == bundle
-    assert base64.b64decode(vectors["files"]["tile/0/000.p/13"]) == b"".join(leaves(vectors))
+    assert base64.b64decode(vectors["files"]["tile/entries/000.p/14"]) == bundle
+    assert base64.b64decode(vectors["files"]["tile/0/000.p/14"]) == b"".join(leaves(vectors))
     assert base64.b64decode(vectors["files"]["checkpoint"]).decode() == vectors["checkpoint"]
     log = vectors["log"]
     public = Ed25519PublicKey.from_public_bytes(public_of(log["seed"]))
