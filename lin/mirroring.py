@@ -43,16 +43,7 @@ def mirror(source: Place, log: Log, target: Place, progress: Progress = silent) 
     """
     _check(source, log, target)
     files, size = _objects(source, target, progress)
-    for attempt in range(_ATTEMPTS):
-        at = log.checkpoint()
-        try:
-            before = _checkpoint(target, log)
-            names = [f"{LOG}/{tile.name}" for tile in tiles_of(at.size, since=before.size if before else 0)]
-            _copy(source, target, [name for name in names if target.size(name) is None], lambda _: None)
-            break
-        except NotFoundError:
-            if attempt == _ATTEMPTS - 1:
-                raise  # not a writer that went on meanwhile: the file is missing
+    before, at = _log(source, log, target)
     # What was recorded while objects were copied names objects that were not there then.
     more = _objects(source, target, progress)
     if before is None or before.size < at.size:
@@ -63,6 +54,19 @@ def mirror(source: Place, log: Log, target: Place, progress: Progress = silent) 
     else:
         target.replace(config.DESCRIPTION, source.read(config.DESCRIPTION))
     return Mirrored(target.url, at.size, files + more[0], size + more[1])
+
+
+def _log(source: Place, log: Log, target: Place, attempts: int = _ATTEMPTS) -> tuple[Checkpoint | None, Checkpoint]:
+    """Copy the files of the log, but not the checkpoint that makes them count; return the old one and the new."""
+    before, at = _checkpoint(target, log), log.checkpoint()
+    names = [f"{LOG}/{tile.name}" for tile in tiles_of(at.size, since=before.size if before else 0)]
+    try:
+        _copy(source, target, [name for name in names if target.size(name) is None], lambda _: None)
+    except NotFoundError:
+        if attempts <= 1:
+            raise  # not a writer that went on meanwhile: the file is missing
+        return _log(source, log, target, attempts - 1)
+    return before, at
 
 
 def _check(source: Place, log: Log, target: Place) -> None:

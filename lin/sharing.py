@@ -99,7 +99,7 @@ class Sharing(Contents):
     def get(
         self, ref: str, destination: str | Path | None = None, *, force: bool = False, progress: Progress | None = None
     ) -> Path:
-        """Write an artifact's content to disk, as `Contents.get` does; say of bytes that are elsewhere where they are."""
+        """Write an artifact's content to disk, as `Contents.get` does; say where bytes are that are not here."""
         try:
             return super().get(ref, destination, force=force, progress=progress)
         except BlobNotFoundError as error:

@@ -212,8 +212,8 @@ def build(path) -> dict[str, Any]:
         "empty checkpoint": empty.note.decode(),
         "checkpoint": at.note.decode(),
         "proofs": {
-            "inclusion of 4 in 13": [step.hex() for step in log.inclusion_proof(4)],
-            "consistency of 5 with 13": [step.hex() for step in log.consistency_proof(5)],
+            "inclusion of 4 in 14": [step.hex() for step in log.inclusion_proof(4)],
+            "consistency of 5 with 14": [step.hex() for step in log.consistency_proof(5)],
         },
         "roots": {
             "about": "Over the leaves 'leaf 0', 'leaf 1', … in ASCII.",
@@ -334,5 +334,5 @@ def test_proofs_are_accepted(vectors):
     """The proofs in the vectors prove what they say."""
     digests = leaves(vectors)
     proofs = {name: [bytes.fromhex(step) for step in proof] for name, proof in vectors["proofs"].items()}
-    merkle.check_inclusion(digests[4], 4, 13, proofs["inclusion of 4 in 13"], root(digests))
-    merkle.check_consistency(5, root(digests[:5]), 13, root(digests), proofs["consistency of 5 with 13"])
+    merkle.check_inclusion(digests[4], 4, 14, proofs["inclusion of 4 in 14"], root(digests))
+    merkle.check_consistency(5, root(digests[:5]), 14, root(digests), proofs["consistency of 5 with 14"])
