@@ -12,7 +12,8 @@ import os
 import re
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from datetime import datetime
 from threading import Lock
 from types import TracebackType
 from typing import Any, BinaryIO, cast
@@ -29,7 +30,7 @@ from lin.errors import (
 )
 
 from .faults import translate
-from .place import FileInfo, check_name
+from .place import FileInfo, check_name, check_range
 from .spool import Spool
 
 READ_SIZE = 8 * 1024 * 1024
@@ -47,6 +48,7 @@ _DRIVERS = {
 _TAKEN = frozenset({"PreconditionFailed", "412"})
 _BUSY = frozenset({"ConditionalRequestConflict", "409", "OperationAborted"})
 _DENIED_NAMES = frozenset({"NoCredentialsError", "PartialCredentialsError", "DefaultCredentialsError"})
+_PAST = frozenset({"InvalidRange", "416"})
 _SECRET = re.compile(r"[^/\s@:]*:[^/\s@]*@")
 _MEMORY = Lock()
 """fsspec's memory has no lock of its own."""
@@ -111,6 +113,22 @@ class FsspecPlace:
             raw = self._fs.open(path, "rb", block_size=READ_SIZE, cache_type="readahead")
         return cast("BinaryIO", _Reader(raw, self, name))
 
+    def read_range(self, name: str, start: int, length: int) -> bytes:
+        """Return some of a file's bytes."""
+        check_range(start, length)
+        path = self._at(name)
+        if not length:  # a server takes an empty range for no range at all
+            if self.size(name) is None:
+                raise NotFoundError(f"cannot read {self.url}/{name}: there is no such file")
+            return b""
+        with self._faults("read", name), self._lock:
+            try:
+                return cast("bytes", self._fs.cat_file(path, start=start, end=start + length))
+            except Exception as error:
+                if not _past_the_end(error):
+                    raise
+                return b""
+
     def size(self, name: str) -> int | None:
         """Return a file's size, or None where there is none."""
         path = self._at(name)
@@ -143,7 +161,7 @@ class FsspecPlace:
                 and not name.startswith("tmp/")
                 and not beside
             ):
-                yield FileInfo(name, int(info["size"]))
+                yield FileInfo(name, int(info["size"]), _modified(info))
 
     # ------------------------------------------------------------------------ writing
 
@@ -361,6 +379,25 @@ def _creates_exclusively(driver: Any) -> bool:
 
     own = getattr(type(driver), "_pipe_file", None) or type(driver).pipe_file
     return own is not AbstractFileSystem.pipe_file and "mode" in inspect.signature(own).parameters
+
+
+def _past_the_end(error: Exception) -> bool:
+    """Tell whether a server refused a range because the file ends before it."""
+    return bool(_codes(error) & _PAST) or any(code in str(error) for code in _PAST)
+
+
+def _modified(info: Mapping[str, Any]) -> float | None:
+    """Return when a driver says that a file was written."""
+    for name in ("LastModified", "last_modified", "updated", "mtime", "created"):
+        found = info.get(name)
+        if isinstance(found, str):
+            with suppress(ValueError):
+                found = datetime.fromisoformat(found)
+        if isinstance(found, datetime):
+            return found.timestamp()
+        if isinstance(found, int | float):
+            return float(found)
+    return None
 
 
 def _codes(error: BaseException | None) -> set[str]:
