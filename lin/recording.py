@@ -34,10 +34,11 @@ from lin.lineage.words import ArtifactKind, Evidence, Role, RunStatus, Shape
 from lin.store.digest import Digest
 
 from . import reading, refs
+from .contents import drafted
 from .given import file_name, given_path, readable, relative_to, scalars, word
 from .progress import Progress
 from .records import Artifact, Run
-from .repository import Repository, drafted
+from .repository import Repository
 
 DEFAULT_EXPERIMENT = "default"
 
