@@ -1,4 +1,4 @@
-"""Keep a repository's files behind any fsspec URL: a bucket, or memory.
+"""Keep a repository's files behind any fsspec URL that has no client of its own here, such as memory.
 
 A bucket shows an object only when it is whole, so an upload waits in a local temporary file until its name
 is known. Drivers are imported when a place is made: they take up to half a second.
@@ -12,7 +12,7 @@ import os
 import re
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import datetime
 from threading import Lock
 from types import TracebackType
@@ -31,6 +31,7 @@ from lin.errors import (
 
 from .faults import translate
 from .place import FileInfo, check_name, check_range
+from .sending import RemoteBatch, RemoteUpload, sending, uploading
 from .spool import Spool
 
 READ_SIZE = 8 * 1024 * 1024
@@ -38,12 +39,11 @@ READ_SIZE = 8 * 1024 * 1024
 _WHOLE = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "memory"})
 """Protocols that show a new object only when it is whole; elsewhere a file is moved into place."""
 _DRIVERS = {
-    "s3": "lin-store[s3]",
-    "s3a": "lin-store[s3]",
-    "gs": "gcsfs",
-    "gcs": "gcsfs",
-    "az": "adlfs",
-    "abfs": "adlfs",
+    "hf": "huggingface_hub",
+    "oss": "ossfs",
+    "sftp": "paramiko",
+    "ssh": "paramiko",
+    "smb": "smbprotocol",
 }
 _TAKEN = frozenset({"PreconditionFailed", "412"})
 _BUSY = frozenset({"ConditionalRequestConflict", "409", "OperationAborted"})
@@ -205,19 +205,20 @@ class FsspecPlace:
             except (FileNotFoundError, KeyError):
                 return
 
-    @contextmanager
-    def upload(self) -> Iterator[RemoteUpload]:
+    def upload(self) -> AbstractContextManager[RemoteUpload]:
         """Start a file whose name is not known yet."""
-        with Spool() as spool:
-            yield RemoteUpload(self, spool)
+        return uploading(self)
 
-    @contextmanager
-    def batch(self) -> Iterator[RemoteBatch]:
-        """Write several files: a bucket syncs each by itself, so there is nothing to save but threads' time."""
-        yield RemoteBatch(self)
+    def batch(self) -> AbstractContextManager[RemoteBatch]:
+        """Write several files at once."""
+        return sending(self)
 
-    def put(self, name: str, spool: Spool) -> None:
-        """Write what was spooled, whole."""
+    def send(self, name: str, spool: Spool, *, replace: bool) -> None:
+        """Write what was spooled, whole; with `replace` False, only where there is no such file."""
+        if replace or self.size(name) is None:
+            self._put(name, spool)
+
+    def _put(self, name: str, spool: Spool) -> None:
         path = self._at(name)
         with self._faults("write", name), self._lock:
             if self._protocol in _WHOLE:
@@ -269,33 +270,6 @@ class FsspecPlace:
 
     def _faults(self, action: str, name: str) -> _Faults:
         return _Faults(action, f"{self.url}/{name}")
-
-
-class RemoteUpload:
-    """Implement `Upload` with a local temporary file."""
-
-    def __init__(self, place: FsspecPlace, spool: Spool) -> None:
-        self._place = place
-        self._spool = spool
-
-    def write(self, data: bytes | memoryview) -> None:
-        """Append bytes."""
-        self._spool.write(data)
-
-    def commit(self, name: str, *, replace: bool = False) -> None:
-        """Send the file."""
-        if replace or self._place.size(name) is None:
-            self._place.put(name, self._spool)
-
-
-class RemoteBatch:
-    """Implement `Batch`: each file is sent at its commit."""
-
-    def __init__(self, place: FsspecPlace) -> None:
-        self._place = place
-        self.upload = place.upload
-        self.replace = place.replace
-        self.confirm = place.confirm
 
 
 class _Reader(io.RawIOBase):
