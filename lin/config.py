@@ -117,6 +117,8 @@ def describe(place: Place) -> Description | None:
     """Read a place's description; None where there is no repository."""
     try:
         return Description.loads(place.read(DESCRIPTION), place.url)
+    except RepositoryNotFoundError:  # not even the bucket is there
+        raise
     except NotFoundError:
         return None
 

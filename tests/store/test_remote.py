@@ -166,7 +166,7 @@ def test_sees_what_others_write(s3_url: str) -> None:
 
 def test_markers_of_folders_are_no_files(s3: BucketPlace) -> None:
     """The empty objects that consoles make for folders are not listed; an empty file is."""
-    import boto3  # type: ignore[import-untyped]  # noqa: PLC0415 - only for S3
+    import boto3  # noqa: PLC0415 - only for S3
 
     s3.replace("a/b", b"1")
     s3.replace("a/empty", b"")
