@@ -5,14 +5,14 @@ RUN pip install --no-cache-dir uv==0.13.9
 WORKDIR /src
 # First what changes rarely: an edit of lin does not install its dependencies again.
 COPY pyproject.toml uv.lock ./
-RUN uv sync --frozen --no-dev --no-install-project --extra server --extra s3
+RUN uv sync --frozen --no-dev --no-install-project --extra server
 COPY README.md LICENSE ./
 COPY lin lin
 COPY store store
 COPY lineage lineage
 COPY api api
 COPY cli cli
-RUN uv sync --frozen --no-dev --no-editable --extra server --extra s3
+RUN uv sync --frozen --no-dev --no-editable --extra server
 
 FROM python:3.12-slim
 RUN useradd --create-home --uid 1000 lin && install -d -o lin -g lin /data

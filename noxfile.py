@@ -35,7 +35,7 @@ def install(session: nox.Session, *groups: str, extras: tuple[str, ...] = ()) ->
 @nox.session(python=PYTHONS[0])
 def lint(session: nox.Session) -> None:
     """Check style, formatting and the layers."""
-    install(session, "lint", extras=("server", "s3"))
+    install(session, "lint", extras=("server",))
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
     session.run("lint-imports")
@@ -44,7 +44,7 @@ def lint(session: nox.Session) -> None:
 @nox.session(python=PYTHONS[0])
 def types(session: nox.Session) -> None:
     """Check the types with mypy and pyright."""
-    install(session, "types", "test", extras=("fast", "server", "s3"))
+    install(session, "types", "test", extras=("fast", "server"))
     session.run("mypy")
     session.run("pyright", "--pythonpath", str(Path(session.bin) / "python"))
 
@@ -52,7 +52,7 @@ def types(session: nox.Session) -> None:
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
     """Run the tests; arguments after `--` go to pytest."""
-    install(session, "dev", extras=("server", "s3"))
+    install(session, "dev", extras=("server",))
     session.run("pytest", *(session.posargs or ["-n", "auto"]))
 
 

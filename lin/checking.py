@@ -77,6 +77,7 @@ def verify_all(place: Place, ledger: Ledger, store: BlobStore, progress: Progres
     report = audit(ledger.log, progress=lambda done, total: progress(0, None, done, total), seen=seen)
     found = [Finding(problem.kind, problem.name, problem.message) for problem in report.findings]
     found[:0] = _description(place)
+    found += [Finding("damaged", problem.name, problem.message) for problem in store.check()]
     blobs = _Blobs(store, report.erased.__contains__, progress)
     blobs.check(report.content)
     return VerifyReport(

@@ -17,10 +17,11 @@ from lin.errors import (
     UnsupportedFormatError,
 )
 from lin.lineage.note import VerifierKey
+from lin.store.cutting import CUTTER, parse_cutter
 from lin.store.place import Place
 from lin.store.places import open_place
 
-FORMAT = 0
+FORMAT = 1
 """The newest repository format that this lin reads and writes."""
 DESCRIPTION = "lin.json"
 _ID = re.compile(r"[0-9a-f]{32}")
@@ -66,11 +67,11 @@ class Description:
     key: str
 
     def dumps(self) -> bytes:
-        """Write `lin.json`; `chunker` is null until blobs are split (format 0 keeps one file a blob)."""
+        """Write `lin.json`; `chunker` is null in format 0, which keeps one file a blob."""
         document = {
             "format": self.format,
             "id": self.id,
-            "chunker": None,
+            "chunker": CUTTER.describe() if self.format else None,
             "log": {"origin": self.origin, "key": self.key},
         }
         return (json.dumps(document, indent=2) + "\n").encode()
@@ -89,6 +90,8 @@ class Description:
             if type(version) is not int or version < 0:
                 raise TypeError(f"format is {version!r}")  # noqa: TRY301 - one way out for all that is malformed
             _refuse_newer(version, where)
+            if version:
+                parse_cutter(document["chunker"], where)
             identity, origin, key = document["id"], document["log"]["origin"], document["log"]["key"]
             if not _ID.fullmatch(identity) or origin != f"lin/{identity}":
                 raise ValueError(f"its id is {identity!r}, and its log's origin {origin!r}")  # noqa: TRY301 - as above
@@ -114,6 +117,8 @@ def describe(place: Place) -> Description | None:
     """Read a place's description; None where there is no repository."""
     try:
         return Description.loads(place.read(DESCRIPTION), place.url)
+    except RepositoryNotFoundError:  # not even the bucket is there
+        raise
     except NotFoundError:
         return None
 

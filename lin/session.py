@@ -7,6 +7,7 @@ what is acknowledged is in the log.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Self, TypeVar
 
@@ -36,13 +37,14 @@ class Session:
         self._ledger: Ledger = opened.ledger
         self.notices = opened.notices
         self._cache = opened.cache
-        self.store = BlobStore(opened.place)
+        self.store = BlobStore(opened.place, opened.cache, before_writing=self._upgrade)
         self._seen: StatCache | None = None
 
     def close(self) -> None:
         """Release files and connections."""
         if self._seen is not None:
             self._seen.close()
+        self.store.close()
         self._ledger.close()
 
     def __enter__(self) -> Self:
@@ -70,6 +72,13 @@ class Session:
     def format(self) -> int:
         """The format version in `lin.json`."""
         return self._description.format
+
+    def _upgrade(self) -> None:
+        """Give a repository of format 0 the newest one, of which its blobs are part: an older lin then refuses it."""
+        if self._description.format < config.FORMAT:
+            upgraded = replace(self._description, format=config.FORMAT)
+            self._place.replace(config.DESCRIPTION, upgraded.dumps())
+            self._description = upgraded
 
     @property
     def graph(self) -> Graph:

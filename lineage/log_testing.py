@@ -120,6 +120,10 @@ class BreakingPlace:
         """Open."""
         return self.inner.open(name)
 
+    def read_range(self, name: str, start: int, length: int) -> bytes:
+        """Read some of it."""
+        return self.inner.read_range(name, start, length)
+
     def size(self, name: str) -> int | None:
         """Look."""
         return self.inner.size(name)

@@ -1,52 +1,70 @@
 """Keep blobs in a place and give them back only when every byte is right.
 
-A blob is one file, `objects/<2 hex>/<62 hex>` (format version 0). Reading digests before it answers, so a
-wrong byte is a `CorruptBlobError` and never data.
+Small blobs lie together in packs, large ones are cut into chunks, of which each is kept once. Reading digests
+before it answers, so a wrong byte is a `CorruptBlobError` and never data. `docs/formats/store.md` says how.
 """
 
 from __future__ import annotations
 
 import io
-import re
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from threading import Lock
-from typing import BinaryIO, Protocol, cast
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, cast
 
-from lin.errors import BlobNotFoundError, CorruptBlobError, NotFoundError
+from lin.errors import BlobNotFoundError, CorruptBlobError, CorruptContentError, NotFoundError
 
+from .catalogue import Catalogue, Record
+from .check import Problem, check
+from .cutting import CUTTER
 from .digest import Digest
-from .faults import os_errors
-from .place import Place, Upload
+from .fetch import Fetcher
+from .intake import take
+from .pack import Coding, Entry, Kind
+from .packing import Coded, Encode, Packer, plainly, squeeze
+from .packs import OBJECTS, Packs, loose_digest, loose_file
+from .place import Place
 from .progress import Progress, Tally
 from .pump import PIECE, Reader, fill, hasher, piece, pump
+from .ranges import BlobFile
 from .spool import Spool
-
-FOLDER = "objects"
-_NAME = re.compile(r"objects/([0-9a-f]{2})/([0-9a-f]{62})")
-
-
-def blob_name(digest: Digest) -> str:
-    """Return the name of a blob's file in its place."""
-    text = digest.hex
-    return f"{FOLDER}/{text[:2]}/{text[2:]}"
-
-
-class _Target(Protocol):
-    """Where new blobs go: a place, or a batch of one."""
-
-    def upload(self) -> AbstractContextManager[Upload]: ...
-    def confirm(self, name: str) -> int | None: ...
+from .upkeep import Upkeep
 
 
 class BlobStore:
     """Put and get blobs. Every method is safe from several threads, and from several processes at once."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(
+        self,
+        place: Place,
+        cache: Path | None = None,
+        *,
+        before_writing: Callable[[], object] | None = None,
+        encode: Encode = plainly,
+    ) -> None:
+        """Reach nothing yet.
+
+        Args:
+            place: Where the repository's files lie.
+            cache: A folder of this machine for what can be made again. None: it is kept in memory.
+            before_writing: Called before anything is written.
+            encode: Decides how chunks are stored.
+        """
         self.place = place
+        self.catalogue = Catalogue(None if cache is None else cache / "packs.sqlite")
+        self.packs = Packs(place, self.catalogue)
+        self._fetch = Fetcher(self.packs)
+        self.upkeep = Upkeep(self.packs, self._fetch)
+        self._before_writing = before_writing
+        self._encode = encode
 
     def __repr__(self) -> str:
         return f"BlobStore({self.place!r})"
+
+    def close(self) -> None:
+        """Release files; they are opened again when needed."""
+        self.packs.close()
+        self.catalogue.close()
 
     # ------------------------------------------------------------------------ writing
 
@@ -55,8 +73,8 @@ class BlobStore:
     ) -> tuple[Digest, int]:
         """Keep everything that can be read, in constant memory; return its digest and size in bytes.
 
-        When this returns, the blob is durable. One that is there already is not written again, unless its
-        size shows that it is damaged.
+        When this returns, the blob is durable. What of it is there already is not written again, unless the
+        size of its file shows that it is damaged.
 
         Args:
             reader: Where the bytes come from.
@@ -67,39 +85,97 @@ class BlobStore:
             StorageFullError: There is no room; nothing half-written stays.
         """
         tally = Tally(progress, bytes_total=None, files_total=1)
-        digest, size = keep(self.place, reader, tally.add, rewrite=rewrite)
+        with self._writing(rewrite=rewrite) as writer:
+            digest, size = writer.put_stream(reader, tally.add)
         tally.count(0, 1)
         tally.finish()
         return digest, size
 
     def put_bytes(self, data: bytes) -> Digest:
         """Keep bytes that are in memory, durably."""
-        return keep_bytes(self.place, data)
+        with self._writing() as writer:
+            return writer.put_bytes(data)
 
     @contextmanager
     def writer(self) -> Iterator[BlobWriter]:
         """Keep many blobs together, with few syncs: they are durable when the block ends without an error."""
+        with self._writing() as writer:
+            yield writer
+
+    @contextmanager
+    def _writing(self, *, rewrite: bool = False, doomed: Iterable[str] = ()) -> Iterator[BlobWriter]:
+        if self._before_writing is not None:
+            self._before_writing()
+            self._before_writing = None
+        self.packs.refresh()
         with self.place.batch() as batch:
-            yield BlobWriter(batch)
+            packer = Packer(batch, self.packs, self._encode, rewrite=rewrite)
+            packer.doomed.update(doomed)
+            try:
+                yield BlobWriter(packer)
+                packer.finish()
+            finally:
+                packer.drop()
+        self._learn(packer)
+
+    def _learn(self, packer: Packer) -> None:
+        """Take what was written into the catalogue, and save what was counted on and is about to be deleted."""
+        while True:
+            if packer.tables:
+                self.catalogue.learn(packer.tables)
+            lost = packer.lost()
+            if not lost:
+                return
+            with self.place.batch() as batch:
+                packer = Packer(batch, self.packs, self._encode)
+                try:
+                    self._save(lost, packer)
+                    packer.finish()
+                finally:
+                    packer.drop()
+
+    def _save(self, digests: Iterable[bytes], packer: Packer) -> None:
+        for digest in digests:
+            for record in self.catalogue.find(digest):
+                if record.pack not in packer.doomed:
+                    break
+                if record.entry.kind == Kind.LIST:
+                    packer.add(digest, record.entry.size, Kind.LIST, Coded(self._fetch.plain(record), Coding.RAW))
+                else:
+                    packer.add(digest, record.entry.size, Kind(record.entry.kind), squeeze(self._fetch.chunk(digest)))
 
     # ------------------------------------------------------------------------ asking
 
     def has(self, digest: Digest) -> bool:
         """Tell whether the blob is there; its bytes are not looked at."""
-        return self.place.size(blob_name(digest)) is not None
+        return self._find(digest) is not None
+
+    def have(self, digests: Iterable[Digest]) -> set[Digest]:
+        """Return those blobs that are there; the place is asked once, not once for each."""
+        wanted = {digest.value for digest in digests}
+        self.packs.refresh()
+        found = set(self.catalogue.among(wanted))
+        if self.packs.loose:
+            found |= {digest for digest in wanted - found if self.place.size(loose_file(digest)) is not None}
+        return {Digest(digest) for digest in found}
 
     def size(self, digest: Digest) -> int:
         """Return a blob's size in bytes; raises `BlobNotFoundError`."""
-        size = self.place.size(blob_name(digest))
-        if size is None:
+        found = self._find(digest)
+        if found is None:
             raise self._absent(digest)
-        return size
+        return found.entry.size if isinstance(found, Record) else found
 
     def list(self) -> Iterator[tuple[Digest, int]]:
         """Yield every blob's digest and size, in no particular order."""
-        for info in self.place.list(FOLDER):
-            if found := _NAME.fullmatch(info.name):
-                yield Digest(bytes.fromhex(found[1] + found[2])), info.size
+        self.packs.refresh()
+        for digest, size in self.catalogue.blobs():
+            yield Digest(digest), size
+        if self.packs.loose:
+            for info in self.place.list(OBJECTS):
+                loose = loose_digest(info.name)
+                if loose is not None and not self.catalogue.among([loose]):
+                    yield Digest(loose), info.size
 
     def verify(self, digest: Digest, progress: Progress | None = None) -> None:
         """Read a blob and compare it with its digest.
@@ -113,41 +189,70 @@ class BlobStore:
         tally.count(0, 1)
         tally.finish()
 
+    def rewrite(self, packs: Iterable[str], keep: Callable[[Entry], bool]) -> int:
+        """Write what is to stay of some packs into new ones, durably; the old ones stay as they are.
+
+        Args:
+            packs: The names of the packs.
+            keep: Tells which records stay.
+
+        Returns:
+            How many bytes of records were written.
+        """
+        gone = list(packs)
+        sizes = self.packs.listed()
+        with self._writing(doomed=gone) as writer:
+            return sum(
+                self.upkeep.copy(self.packs.table(name, sizes[name]), keep, writer.packer)
+                for name in gone
+                if name in sizes
+            )
+
+    def check(self) -> Iterator[Problem]:
+        """Read every file of the store and yield what is wrong with any of them, whether or not a blob needs it."""
+        return check(self.packs, self._fetch)
+
     # ------------------------------------------------------------------------ reading
 
     def open(self, digest: Digest) -> BinaryIO:
         """Open a blob whose every byte has been verified; the caller closes the file.
 
-        A small blob is held in memory; a large one is read twice through one descriptor where that costs
-        little, and otherwise copied to the temporary folder.
+        A small blob is held in memory; a large one is read twice where that costs little, and otherwise copied
+        to the temporary folder.
 
         Raises:
             BlobNotFoundError: It is not here.
             CorruptBlobError: A byte is wrong, missing or too many.
         """
-        if not self.place.near:
-            return self._spooled(digest)
-        file = self._open(digest)
+        if self.place.near and self.size(digest) > PIECE:
+            self.copy_to(digest, None)
+            return self.open_at(digest)
+        spool = Spool()
         try:
-            name = blob_name(digest)
-            with os_errors("read", name), piece() as buffer:
-                view = memoryview(buffer)
-                count = fill(file, view)
-                if count < PIECE:
-                    data = bytes(view[:count])
-                    self._check(digest, Digest.of(data))
-                    file.close()
-                    return io.BytesIO(data)
-                state = hasher()
-                while count:
-                    state.update(view[:count])
-                    count = fill(file, view)
-                self._check(digest, Digest(state.digest()))
-                file.seek(0)
+            self.copy_to(digest, spool.write)
         except BaseException:
-            file.close()
+            spool.file.close()
             raise
-        return io.BufferedReader(cast("io.RawIOBase", file), PIECE)
+        file = spool.rewind()
+        return file if isinstance(file, io.BytesIO) else io.BufferedReader(cast("io.RawIOBase", file), PIECE)
+
+    def open_at(self, digest: Digest) -> BinaryIO:
+        """Open a blob to read parts of it; the caller closes the file.
+
+        Every byte that is given out has been verified by the digest of its chunk, and nothing else is read. That the
+        chunks are those of the blob is what its list says, which is verified too; only reading the
+        whole blob, as `open` does, compares with the blob's own digest.
+
+        Raises:
+            BlobNotFoundError: It is not here.
+            CorruptBlobError: Its list is damaged. Reading raises it for a damaged chunk.
+        """
+        found = self._find(digest)
+        if found is None:
+            raise self._absent(digest)
+        if not isinstance(found, Record):
+            return self._loose(digest)
+        return io.BufferedReader(BlobFile(digest, self._fetch, found, self.place.url), PIECE // 8)
 
     def read(self, digest: Digest) -> bytes:
         """Return a small blob's bytes; errors as `open`."""
@@ -179,49 +284,96 @@ class BlobStore:
             BlobNotFoundError: It is not here.
             CorruptBlobError: What was written is wrong, and must not be used.
         """
-        with self._open(digest) as file, os_errors("copy", digest):
-            found, size = pump(file, write, advance)
-        self._check(digest, found)
+        found = self._find(digest)
+        if found is None:
+            raise self._absent(digest)
+        if not isinstance(found, Record):
+            return self._copy_loose(digest, write, advance)
+        state = hasher()
+        size = 0
+        try:
+            parts = self._fetch.parts(digest, found)
+            for span in self._fetch.spans(parts):
+                data = self._fetch.read(span)
+                state.update(data)
+                if write is not None:
+                    write(memoryview(data))
+                size += len(data)
+                if advance is not None:
+                    advance(len(data))
+        except CorruptBlobError:
+            raise
+        except CorruptContentError as error:
+            raise self._damaged(digest, error.message) from error
+        except NotFoundError as error:
+            raise self._incomplete(digest, error) from error
+        if state.digest() != digest.value:
+            raise self._damaged(digest, self._culprit(parts, Digest(state.digest())))
         return size
 
     # ------------------------------------------------------------------------
 
-    def _open(self, digest: Digest) -> BinaryIO:
-        try:
-            return self.place.open(blob_name(digest))
-        except NotFoundError as error:
-            raise self._absent(digest) from error
+    def _find(self, digest: Digest) -> Record | int | None:
+        """Return the record of a blob, or the size of one that is a file of version 0."""
+        self.packs.ready()
+        found = self._fetch.whole(digest)
+        if found is None and self.packs.refresh():
+            found = self._fetch.whole(digest)
+        if found is None and self.packs.loose:
+            return self.place.size(loose_file(digest.value))
+        return found
 
-    def _spooled(self, digest: Digest) -> BinaryIO:
+    def _culprit(self, parts: Iterable[tuple[bytes, int]], found: Digest) -> str:
+        for chunk, _ in parts:
+            for record in self.catalogue.find(chunk)[:1]:
+                try:
+                    self._fetch.plain(record)
+                except CorruptContentError as error:
+                    return error.message
+        return f"its bytes have the digest {found}"
+
+    def _loose(self, digest: Digest) -> BinaryIO:
         spool = Spool()
         try:
-            self.copy_to(digest, spool.write)
+            self._copy_loose(digest, spool.write, None)
         except BaseException:
             spool.file.close()
             raise
-        file = spool.rewind()
-        return file if isinstance(file, io.BytesIO) else io.BufferedReader(cast("io.RawIOBase", file), PIECE)
+        return spool.rewind()
+
+    def _copy_loose(
+        self, digest: Digest, write: Callable[[memoryview], object] | None, advance: Callable[[int], None] | None
+    ) -> int:
+        with self.place.open(loose_file(digest.value)) as file:
+            found, size = pump(file, write, advance)
+        if found != digest:
+            raise self._damaged(digest, f"{loose_file(digest.value)} has the digest {found}")
+        return size
 
     def _absent(self, digest: Digest) -> BlobNotFoundError:
+        hint = "Fetch it from a repository that has it."
+        if self.packs.damaged:
+            name = next(iter(self.packs.damaged))
+            hint = f"The pack {name[:12]}… is damaged, and it may have been in it: lin verify tells more."
+        return BlobNotFoundError(f"the blob {digest} is not in {self.place.url}", hint=hint)
+
+    def _incomplete(self, digest: Digest, error: NotFoundError) -> BlobNotFoundError:
         return BlobNotFoundError(
-            f"the blob {digest} is not in {self.place.url}", hint="Fetch it from a repository that has it."
+            f"part of the blob {digest} is missing: {error.message}", hint="Fetch it from a repository that has it."
         )
 
-    def _check(self, digest: Digest, found: Digest) -> None:
-        if found != digest:
-            raise CorruptBlobError(
-                f"the blob {digest} in {self.place.url} is damaged: its bytes have the digest {found}",
-                hint=f"Restore {blob_name(digest)} from a copy, or delete it and put the same content again.",
-            )
+    def _damaged(self, digest: Digest, reason: str) -> CorruptBlobError:
+        return CorruptBlobError(
+            f"the blob {digest} in {self.place.url} is damaged: {reason}",
+            hint="Restore that file from a copy of the repository, or put the same content again with --rewrite.",
+        )
 
 
 class BlobWriter:
     """Keep many blobs in one batch; safe to use from several threads."""
 
-    def __init__(self, target: _Target) -> None:
-        self._target = target
-        self._lock = Lock()
-        self._kept: dict[Digest, int] = {}
+    def __init__(self, packer: Packer) -> None:
+        self.packer = packer
 
     def put_stream(self, reader: Reader, advance: Callable[[int], None] | None = None) -> tuple[Digest, int]:
         """Keep everything that can be read; durable at the end of the batch.
@@ -230,79 +382,32 @@ class BlobWriter:
             reader: Where the bytes come from.
             advance: Told of each piece's size.
         """
-        digest, size = keep(self._target, reader, advance, known=self._knows)
-        self._remember(digest, size)
-        return digest, size
+        with piece() as buffer:
+            view = memoryview(buffer)
+            count = fill(reader, view)
+            if advance is not None and count:
+                advance(count)
+            if count > CUTTER.min:
+                return take(reader, view[:count], self.packer, advance)
+            return self._put_small(view[:count]), count
 
     def put_bytes(self, data: bytes) -> Digest:
         """Keep bytes that are in memory; durable at the end of the batch."""
-        digest = keep_bytes(self._target, data, known=self._knows)
-        self._remember(digest, len(data))
-        return digest
+        if len(data) > CUTTER.min:
+            return take(io.BytesIO(data), b"", self.packer, None)[0]
+        return self._put_small(memoryview(data))
 
     def has(self, digest: Digest, size: int) -> bool:
         """Tell whether the blob is there with this size, and if so keep it durable at the end of the batch."""
-        return self._knows(digest) or self._target.confirm(blob_name(digest)) == size
+        return self.packer.has_blob(digest.value) == size
 
-    def _knows(self, digest: Digest) -> bool:
-        with self._lock:
-            return digest in self._kept
+    def have(self, digests: Iterable[Digest]) -> dict[Digest, int]:
+        """Return the sizes of those blobs that are there, and keep them durable at the end of the batch."""
+        found = self.packer.have_blobs(digest.value for digest in digests)
+        return {Digest(digest): size for digest, size in found.items()}
 
-    def _remember(self, digest: Digest, size: int) -> None:
-        with self._lock:
-            self._kept[digest] = size
-
-
-def keep_bytes(target: _Target, data: bytes, *, known: Callable[[Digest], bool] | None = None) -> Digest:
-    """Write a blob that is in memory, unless it is there."""
-    digest = Digest.of(data)
-    if known is not None and known(digest):
+    def _put_small(self, data: memoryview) -> Digest:
+        digest = Digest.of(data)
+        if self.packer.has_blob(digest.value) is None:
+            self.packer.add(digest.value, len(data), Kind.BLOB, squeeze(data))
         return digest
-    _keep_small(target, digest, memoryview(data))
-    return digest
-
-
-def keep(
-    target: _Target,
-    reader: Reader,
-    advance: Callable[[int], None] | None,
-    *,
-    known: Callable[[Digest], bool] | None = None,
-    rewrite: bool = False,
-) -> tuple[Digest, int]:
-    """Write a blob from a stream: a small one only if it is not there, a large one while it is being digested."""
-    with piece() as buffer:
-        view = memoryview(buffer)
-        count = fill(reader, view)
-        if count < PIECE:
-            data = view[:count]
-            digest = Digest.of(bytes(data))
-            if advance is not None:
-                advance(count)
-            if known is None or not known(digest):
-                _keep_small(target, digest, data, rewrite=rewrite)
-            return digest, count
-        with target.upload() as upload:
-            state = hasher()
-            size = 0
-            while count:
-                state.update(view[:count])
-                upload.write(view[:count])
-                size += count
-                if advance is not None:
-                    advance(count)
-                count = fill(reader, view)
-            digest = Digest(state.digest())
-            there = target.confirm(blob_name(digest))
-            if there != size or rewrite:
-                upload.commit(blob_name(digest), replace=there is not None)
-    return digest, size
-
-
-def _keep_small(target: _Target, digest: Digest, data: memoryview, *, rewrite: bool = False) -> None:
-    there = target.confirm(blob_name(digest))
-    if there == len(data) and not rewrite:
-        return
-    with target.upload() as upload:
-        upload.write(data)
-        upload.commit(blob_name(digest), replace=there is not None)

@@ -22,7 +22,7 @@ from lin.errors import ConflictError
 from .durable import is_recent, make_folder, sync_folder
 from .faults import os_errors
 from .local_writes import PART, LocalBatch, LocalUpload, link_new
-from .place import FileInfo, check_name
+from .place import FileInfo, check_name, check_range
 
 TRANSIENT = "tmp"
 """The folder for what is not part of the repository; it must lie on the same file system."""
@@ -70,6 +70,23 @@ class LocalPlace:
         path = self.locate(name)
         with os_errors("open", path):
             return open(path, "rb", buffering=0)
+
+    def read_range(self, name: str, start: int, length: int) -> bytes:
+        """Return some of a file's bytes."""
+        check_range(start, length)
+        path = self.locate(name)
+        with os_errors("read", path):
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                data = os.pread(descriptor, length, start)
+                while len(data) < length:  # a call returns at most 2 GiB
+                    more = os.pread(descriptor, length - len(data), start + len(data))
+                    if not more:
+                        break
+                    data += more
+            finally:
+                os.close(descriptor)
+        return data
 
     def size(self, name: str) -> int | None:
         """Return a file's size, or None where there is none."""
@@ -204,7 +221,8 @@ class LocalPlace:
     def _info(self, entry: os.DirEntry[str]) -> FileInfo | None:
         try:
             name = os.path.relpath(entry.path, self.base)
-            return FileInfo(name.replace(os.sep, "/"), entry.stat().st_size)
+            status = entry.stat()
+            return FileInfo(name.replace(os.sep, "/"), status.st_size, status.st_mtime)
         except FileNotFoundError:
             return None
 

@@ -24,10 +24,13 @@ class FileInfo:
     Attributes:
         name: Relative to the place, '/'-separated.
         size: In bytes.
+        modified: When it was written, in seconds since 1970 by the place's own clock; None where it does not say.
+            Only the difference to another file of the same place means anything: this machine's clock may be wrong.
     """
 
     name: str
     size: int
+    modified: float | None = None
 
 
 def check_name(name: str) -> str:
@@ -53,6 +56,12 @@ def check_name(name: str) -> str:
             hint="A name is relative, its parts are joined by '/', and none of them is empty, '.' or '..'.",
         )
     return name
+
+
+def check_range(start: int, length: int) -> None:
+    """Raise `ValueError` for a range that no file has."""
+    if start < 0 or length < 0:
+        raise ValueError(f"no range of a file: {length} bytes from {start} on")
 
 
 class Upload(Protocol):
@@ -127,6 +136,16 @@ class Place(Protocol):
 
         Raises:
             NotFoundError: There is no such file.
+        """
+
+    def read_range(self, name: str, start: int, length: int) -> bytes:
+        """Return `length` bytes from the offset `start` on, in one request; fewer only where the file ends before.
+
+        Nothing is verified: bytes come as they lie there.
+
+        Raises:
+            NotFoundError: There is no such file.
+            ValueError: `start` or `length` is negative.
         """
 
     def size(self, name: str) -> int | None:

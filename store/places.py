@@ -1,4 +1,4 @@
-"""Open the place that a person names: a folder, or any fsspec URL."""
+"""Open the place that a person names: a folder, a bucket, or any fsspec URL."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 from lin.errors import InvalidInputError
 
+from ._bucket_settings import CLOUDS
 from .local import LocalPlace
 from .place import Place
 
@@ -37,6 +38,10 @@ def open_place(where: str | Path) -> Place:
             f"cannot keep a repository's files at {text}",
             hint="Give a folder, or a bucket's URL such as s3://bucket/name.",
         )
+    if scheme in CLOUDS:
+        from .bucket import BucketPlace  # noqa: PLC0415 - start-up
+
+        return BucketPlace(scheme + text[len(scheme) :])
     from .remote import FsspecPlace  # noqa: PLC0415 - start-up: the drivers are heavy
 
     return FsspecPlace(scheme + text[len(scheme) :])

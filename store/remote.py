@@ -1,4 +1,4 @@
-"""Keep a repository's files behind any fsspec URL: a bucket, or memory.
+"""Keep a repository's files behind any fsspec URL that has no client of its own here, such as memory.
 
 A bucket shows an object only when it is whole, so an upload waits in a local temporary file until its name
 is known. Drivers are imported when a place is made: they take up to half a second.
@@ -12,7 +12,8 @@ import os
 import re
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
+from datetime import datetime
 from threading import Lock
 from types import TracebackType
 from typing import Any, BinaryIO, cast
@@ -29,7 +30,8 @@ from lin.errors import (
 )
 
 from .faults import translate
-from .place import FileInfo, check_name
+from .place import FileInfo, check_name, check_range
+from .sending import RemoteBatch, RemoteUpload, sending, uploading
 from .spool import Spool
 
 READ_SIZE = 8 * 1024 * 1024
@@ -37,16 +39,16 @@ READ_SIZE = 8 * 1024 * 1024
 _WHOLE = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "memory"})
 """Protocols that show a new object only when it is whole; elsewhere a file is moved into place."""
 _DRIVERS = {
-    "s3": "lin-store[s3]",
-    "s3a": "lin-store[s3]",
-    "gs": "gcsfs",
-    "gcs": "gcsfs",
-    "az": "adlfs",
-    "abfs": "adlfs",
+    "hf": "huggingface_hub",
+    "oss": "ossfs",
+    "sftp": "paramiko",
+    "ssh": "paramiko",
+    "smb": "smbprotocol",
 }
 _TAKEN = frozenset({"PreconditionFailed", "412"})
 _BUSY = frozenset({"ConditionalRequestConflict", "409", "OperationAborted"})
 _DENIED_NAMES = frozenset({"NoCredentialsError", "PartialCredentialsError", "DefaultCredentialsError"})
+_PAST = frozenset({"InvalidRange", "416"})
 _SECRET = re.compile(r"[^/\s@:]*:[^/\s@]*@")
 _MEMORY = Lock()
 """fsspec's memory has no lock of its own."""
@@ -111,6 +113,22 @@ class FsspecPlace:
             raw = self._fs.open(path, "rb", block_size=READ_SIZE, cache_type="readahead")
         return cast("BinaryIO", _Reader(raw, self, name))
 
+    def read_range(self, name: str, start: int, length: int) -> bytes:
+        """Return some of a file's bytes."""
+        check_range(start, length)
+        path = self._at(name)
+        if not length:  # a server takes an empty range for no range at all
+            if self.size(name) is None:
+                raise NotFoundError(f"cannot read {self.url}/{name}: there is no such file")
+            return b""
+        with self._faults("read", name), self._lock:
+            try:
+                return cast("bytes", self._fs.cat_file(path, start=start, end=start + length))
+            except Exception as error:
+                if not _past_the_end(error):
+                    raise
+                return b""
+
     def size(self, name: str) -> int | None:
         """Return a file's size, or None where there is none."""
         path = self._at(name)
@@ -143,7 +161,7 @@ class FsspecPlace:
                 and not name.startswith("tmp/")
                 and not beside
             ):
-                yield FileInfo(name, int(info["size"]))
+                yield FileInfo(name, int(info["size"]), _modified(info))
 
     # ------------------------------------------------------------------------ writing
 
@@ -187,19 +205,20 @@ class FsspecPlace:
             except (FileNotFoundError, KeyError):
                 return
 
-    @contextmanager
-    def upload(self) -> Iterator[RemoteUpload]:
+    def upload(self) -> AbstractContextManager[RemoteUpload]:
         """Start a file whose name is not known yet."""
-        with Spool() as spool:
-            yield RemoteUpload(self, spool)
+        return uploading(self)
 
-    @contextmanager
-    def batch(self) -> Iterator[RemoteBatch]:
-        """Write several files: a bucket syncs each by itself, so there is nothing to save but threads' time."""
-        yield RemoteBatch(self)
+    def batch(self) -> AbstractContextManager[RemoteBatch]:
+        """Write several files at once."""
+        return sending(self)
 
-    def put(self, name: str, spool: Spool) -> None:
-        """Write what was spooled, whole."""
+    def send(self, name: str, spool: Spool, *, replace: bool) -> None:
+        """Write what was spooled, whole; with `replace` False, only where there is no such file."""
+        if replace or self.size(name) is None:
+            self._put(name, spool)
+
+    def _put(self, name: str, spool: Spool) -> None:
         path = self._at(name)
         with self._faults("write", name), self._lock:
             if self._protocol in _WHOLE:
@@ -251,33 +270,6 @@ class FsspecPlace:
 
     def _faults(self, action: str, name: str) -> _Faults:
         return _Faults(action, f"{self.url}/{name}")
-
-
-class RemoteUpload:
-    """Implement `Upload` with a local temporary file."""
-
-    def __init__(self, place: FsspecPlace, spool: Spool) -> None:
-        self._place = place
-        self._spool = spool
-
-    def write(self, data: bytes | memoryview) -> None:
-        """Append bytes."""
-        self._spool.write(data)
-
-    def commit(self, name: str, *, replace: bool = False) -> None:
-        """Send the file."""
-        if replace or self._place.size(name) is None:
-            self._place.put(name, self._spool)
-
-
-class RemoteBatch:
-    """Implement `Batch`: each file is sent at its commit."""
-
-    def __init__(self, place: FsspecPlace) -> None:
-        self._place = place
-        self.upload = place.upload
-        self.replace = place.replace
-        self.confirm = place.confirm
 
 
 class _Reader(io.RawIOBase):
@@ -361,6 +353,25 @@ def _creates_exclusively(driver: Any) -> bool:
 
     own = getattr(type(driver), "_pipe_file", None) or type(driver).pipe_file
     return own is not AbstractFileSystem.pipe_file and "mode" in inspect.signature(own).parameters
+
+
+def _past_the_end(error: Exception) -> bool:
+    """Tell whether a server refused a range because the file ends before it."""
+    return bool(_codes(error) & _PAST) or any(code in str(error) for code in _PAST)
+
+
+def _modified(info: Mapping[str, Any]) -> float | None:
+    """Return when a driver says that a file was written."""
+    for name in ("LastModified", "last_modified", "updated", "mtime", "created"):
+        found = info.get(name)
+        if isinstance(found, str):
+            with suppress(ValueError):
+                found = datetime.fromisoformat(found)
+        if isinstance(found, datetime):
+            return found.timestamp()
+        if isinstance(found, int | float):
+            return float(found)
+    return None
 
 
 def _codes(error: BaseException | None) -> set[str]:

@@ -34,6 +34,11 @@ class Spool:
                 self._write_all(cast("io.BytesIO", memory).getbuffer())
             self._write_all(memoryview(data))
 
+    @property
+    def size(self) -> int:
+        """Return how many bytes were written."""
+        return self._size
+
     def in_memory(self) -> bytes | None:
         """Return the bytes, if they are few."""
         return None if self._on_disk else cast("io.BytesIO", self.file).getvalue()

@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -99,6 +100,34 @@ class PlaceSuite:
                 assert file.seek(size // 2) == size // 2
                 assert file.read() == data[size // 2 :]
 
+    def test_reads_ranges(self, place: Place) -> None:
+        """Any range of a file comes back exactly, cut off only where the file ends."""
+        data = pattern(300_000)
+        place.replace("objects/f", data)
+        place.replace("objects/empty", b"")
+        for start, length in ((0, 1), (0, 300_000), (7, 0), (65_535, 65_537), (299_999, 1), (299_999, 9), (0, 300_001)):
+            assert place.read_range("objects/f", start, length) == data[start : start + length]
+        for start, length in ((300_000, 1), (400_000, 10), (300_000, 0), (0, 0)):
+            assert place.read_range("objects/f", start, length) == b""
+            assert place.read_range("objects/empty", start, length) == b""
+        with pytest.raises(NotFoundError):
+            place.read_range("objects/g", 0, 1)
+        with pytest.raises(NotFoundError):
+            place.read_range("objects", 0, 1)
+        for start, length in ((-1, 1), (0, -1)):
+            with pytest.raises(ValueError, match="range"):
+                place.read_range("objects/f", start, length)
+
+    def test_tells_ages(self, place: Place) -> None:
+        """A listing says when each file was written, by one clock: the later one is not the older one."""
+        place.replace("a", b"1")
+        place.replace("b", b"2")
+        times = {info.name: info.modified for info in place.list()}
+        assert times["a"] is not None
+        assert times["b"] is not None
+        assert times["a"] <= times["b"]
+        assert abs(times["a"] - time.time()) < 3600
+
     def test_absent_files(self, place: Place) -> None:
         """What is not there is a `NotFoundError` to readers, None to `size`, and nothing to `delete`."""
         for name in ("a", "a/b"):
@@ -152,6 +181,7 @@ class PlaceSuite:
         calls: tuple[Callable[[str], object], ...] = (
             place.read,
             place.open,
+            lambda name: place.read_range(name, 0, 1),
             place.size,
             place.confirm,
             place.delete,

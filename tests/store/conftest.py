@@ -1,4 +1,4 @@
-"""Places to test on: a folder, memory, and a bucket of moto's S3 server on this machine."""
+"""Places to test on: a folder, memory, a bucket of moto's S3 server, and buckets of real servers, on this machine."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 
 from lin.store.blobs import BlobStore
+from lin.store.bucket import BucketPlace
+from lin.store.digest import Digest
 from lin.store.local import LocalPlace
+from lin.store.pack import pack_file
 from lin.store.places import open_place
 from lin.store.remote import FsspecPlace
 
@@ -30,6 +33,49 @@ def memory() -> Iterator[FsspecPlace]:
     yield place
     for info in list(place.list()):
         place.delete(info.name)
+
+
+class Harm:
+    """Do to a store what disks and people do."""
+
+    def packs(self, store: BlobStore, digest: Digest) -> list[str]:
+        """Return the files that a blob lies in."""
+        store.packs.refresh()
+        reached = store.upkeep.reach([digest])
+        found = {record.pack for part, _ in reached for record in store.catalogue.find(part)}
+        return [pack_file(name) for name in sorted(found)]
+
+    def flip(self, store: BlobStore, file: str, position: int, bit: int = 0) -> None:
+        """Change one bit of a file, by its place from the front or, below zero, the end."""
+        data = bytearray(store.place.read(file))
+        data[position] ^= 1 << bit
+        self.put(store, file, bytes(data))
+
+    def put(self, store: BlobStore, file: str, data: bytes) -> None:
+        """Write other bytes where a pack was."""
+        store.place.replace(file, data)
+        store.packs.close()  # or the old file would stay open
+
+    def spoil(self, store: BlobStore, digest: Digest) -> None:
+        """Change the first byte of each record of a blob."""
+        store.packs.refresh()
+        for part, _ in store.upkeep.reach([digest]):
+            for record in store.catalogue.find(part):
+                if record.entry.stored:
+                    self.flip(store, pack_file(record.pack), record.entry.offset)
+
+    def remove(self, store: BlobStore, digest: Digest) -> None:
+        """Delete a blob, and leave all others."""
+        for info in list(store.upkeep.packs()):
+            if any(entry.digest == digest.value for entry in store.upkeep.table(info).entries):
+                store.rewrite([info.name], lambda entry: entry.digest != digest.value)
+                store.upkeep.delete(info.name)
+        store.packs.refresh()
+
+
+@pytest.fixture
+def harm() -> Harm:
+    return Harm()
 
 
 @pytest.fixture
@@ -69,7 +115,7 @@ def s3_url(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 @pytest.fixture
-def s3(s3_url: str) -> FsspecPlace:
+def s3(s3_url: str) -> BucketPlace:
     place = open_place(s3_url)
-    assert isinstance(place, FsspecPlace)
+    assert isinstance(place, BucketPlace)
     return place

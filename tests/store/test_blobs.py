@@ -5,14 +5,17 @@ from __future__ import annotations
 import io
 import multiprocessing
 import os
+import random
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lin.errors import BackendError, BlobNotFoundError, CorruptBlobError, StorageFullError
-from lin.store.blobs import BlobStore, blob_name
+from lin.store.blobs import BlobStore
+from lin.store.catalogue import Record
 from lin.store.digest import Digest
 from lin.store.local import LocalPlace
 from lin.store.pump import PIECE
@@ -85,10 +88,6 @@ def test_absent(any_store: BlobStore) -> None:
         next(any_store.stream(digest))
 
 
-def damage(store: BlobStore, digest: Digest, data: bytes) -> None:
-    store.place.replace(blob_name(digest), data)
-
-
 def assert_found_out(store: BlobStore, digest: Digest) -> None:
     for ask in (store.open, store.read, store.verify):
         with pytest.raises(CorruptBlobError, match=str(digest)):
@@ -96,79 +95,123 @@ def assert_found_out(store: BlobStore, digest: Digest) -> None:
     # Before the first byte: next() raises, so nothing was handed out.
     with pytest.raises(CorruptBlobError):
         next(store.stream(digest))
+    with pytest.raises(CorruptBlobError), store.open_at(digest) as file:
+        file.read()
 
 
-def test_a_flipped_bit_in_any_byte_is_found(store: BlobStore) -> None:
-    """Of a small blob, every byte and every bit of it matters."""
-    data = b"0123456789abcdef"
-    digest = store.put_bytes(data)
-    for position in range(len(data)):
-        for bit in range(8):
-            wrong = bytearray(data)
-            wrong[position] ^= 1 << bit
-            damage(store, digest, bytes(wrong))
-            assert_found_out(store, digest)
+def noise(size: int) -> bytes:
+    """Return bytes that cannot be compressed, always the same."""
+    return random.Random(size).randbytes(size)
 
 
-def test_a_flipped_bit_in_a_large_blob_is_found(any_store: BlobStore) -> None:
-    """First byte, last byte, and both sides of the borders of chunks and pieces, on every place."""
-    data = bytearray(pattern(LARGE))
-    digest, _ = any_store.put_stream(io.BytesIO(data))
-    for position in (0, 1023, 1024, PIECE - 1, PIECE, 2 * PIECE + 5, LARGE - 1):
-        data[position] ^= 0x10
-        damage(any_store, digest, bytes(data))
+def test_a_flipped_bit_in_any_byte_is_found(store: BlobStore, harm) -> None:
+    """Of a small blob, every byte and every bit of it matters, as it is and compressed."""
+    for data in (b"0123456789abcdef", b"0123456789abcdef" * 20):
+        digest = store.put_bytes(data)
+        (file,) = harm.packs(store, digest)
+        stored = store.catalogue.find(digest.value)[0].entry.stored
+        assert (stored < len(data)) == (len(data) > 16)
+        for position in range(stored):
+            for bit in range(8):
+                harm.flip(store, file, position, bit)
+                assert_found_out(store, digest)
+                harm.flip(store, file, position, bit)
+        assert store.read(digest) == data
+
+
+@pytest.mark.parametrize("make", [noise, pattern], ids=["raw", "compressed"])
+def test_a_flipped_bit_in_a_large_blob_is_found(any_store: BlobStore, harm, make: Callable[[int], bytes]) -> None:
+    """First byte, last byte, and in between, on every place."""
+    digest, _ = any_store.put_stream(io.BytesIO(make(LARGE)))
+    (file,) = harm.packs(any_store, digest)
+    records = sum(record.entry.stored for record in _records(any_store, file))
+    for position in (0, 1, records // 3, records // 2, records - 1):
+        harm.flip(any_store, file, position, 4)
         assert_found_out(any_store, digest)
-        data[position] ^= 0x10
+        harm.flip(any_store, file, position, 4)
+    any_store.verify(digest)
 
 
-def test_lost_and_added_bytes_are_found(any_store: BlobStore) -> None:
-    """A blob that was cut short, emptied or added to is damaged."""
+def test_lost_and_added_bytes_are_found(any_store: BlobStore, harm) -> None:
+    """A pack that was cut short or added to is told of, and what is left of it is never taken for the whole."""
     for size in (10, LARGE):
-        data = pattern(size)
-        digest, _ = any_store.put_stream(io.BytesIO(data))
-        for wrong in (b"", data[:-1], data + b"\0"):
-            damage(any_store, digest, wrong)
+        digest, _ = any_store.put_stream(io.BytesIO(noise(size)))
+        (file,) = harm.packs(any_store, digest)
+        good = any_store.place.read(file)
+        for wrong in (b"", good[: size - 1]):
+            harm.put(any_store, file, wrong)
             assert_found_out(any_store, digest)
+            assert [problem.name for problem in any_store.check()] == [file]
+        harm.put(any_store, file, good + b"\0")
+        assert [problem.name for problem in any_store.check()] == [file]
+        harm.put(any_store, file, good)
+        assert list(any_store.check()) == []
 
 
-def test_putting_again_mends_a_wrong_size(any_store: BlobStore) -> None:
-    """A blob whose size shows that it is damaged is written anew by a put of the right bytes."""
+def test_a_new_reader_of_a_pack_that_is_cut_short(any_store: BlobStore, harm) -> None:
+    """Whoever never saw the pack whole does not know what was in it, and says which pack is damaged."""
+    digest, _ = any_store.put_stream(io.BytesIO(noise(LARGE)))
+    (file,) = harm.packs(any_store, digest)
+    for wrong in (b"", any_store.place.read(file)[:-1]):
+        harm.put(any_store, file, wrong)
+        fresh = BlobStore(any_store.place)
+        assert not fresh.has(digest)
+        with pytest.raises(BlobNotFoundError, match=str(digest)) as caught:
+            fresh.read(digest)
+        assert file.rpartition("/")[2][:12] in caught.value.hint
+
+
+def test_putting_again_mends_a_wrong_size(any_store: BlobStore, harm) -> None:
+    """A blob whose pack's size shows that it is damaged is written anew by a put of the right bytes."""
     for size in (10, LARGE):
-        data = pattern(size)
+        data = noise(size)
         digest, _ = any_store.put_stream(io.BytesIO(data))
-        damage(any_store, digest, data[:-1])
+        (file,) = harm.packs(any_store, digest)
+        harm.put(any_store, file, any_store.place.read(file)[:-1])
         any_store.put_stream(io.BytesIO(data))
         assert any_store.read(digest) == data
-        damage(any_store, digest, data[:-1])
+        assert BlobStore(any_store.place).read(digest) == data
+        for each in harm.packs(any_store, digest):
+            harm.put(any_store, each, any_store.place.read(each)[:-1])
         with any_store.writer() as writer:
             assert not writer.has(digest, size)
             writer.put_stream(io.BytesIO(data))
         assert any_store.read(digest) == data
 
 
-def test_rewriting_mends_a_wrong_byte(any_store: BlobStore) -> None:
+def test_rewriting_mends_a_wrong_byte(any_store: BlobStore, harm) -> None:
     """With `rewrite` a blob is written even if it is there with the right size."""
     for size in (10, LARGE):
-        data = pattern(size)
+        data = noise(size)
         digest, _ = any_store.put_stream(io.BytesIO(data))
-        damage(any_store, digest, b"\0" * size)
+        harm.spoil(any_store, digest)
         any_store.put_stream(io.BytesIO(data), rewrite=True)
         assert any_store.read(digest) == data
+        assert BlobStore(any_store.place).read(digest) == data
 
 
 @pytest.mark.parametrize("size", [10, LARGE])
 def test_what_is_there_is_not_written_again(store: BlobStore, local: LocalPlace, size: int) -> None:
-    """The second put of equal bytes leaves the file as it is."""
+    """The second put of equal bytes writes no file, and touches none."""
     data = pattern(size)
-    digest, _ = store.put_stream(io.BytesIO(data))
-    path = local.path(blob_name(digest))
-    before = path.stat()
+
+    def files() -> set[tuple[str, int, int]]:
+        paths = [local.path(info.name) for info in local.list()]
+        return {(str(path), path.stat().st_ino, path.stat().st_mtime_ns) for path in paths}
+
+    store.put_stream(io.BytesIO(data))
+    before = files()
     store.put_stream(io.BytesIO(data))
     store.put_bytes(data)
     with store.writer() as writer:
         writer.put_stream(io.BytesIO(data))
-    after = path.stat()
-    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    BlobStore(local).put_stream(io.BytesIO(data))
+    assert files() == before
+
+
+def _records(store: BlobStore, file: str) -> list[Record]:
+    name = file.rpartition("/")[2]
+    return [Record(name, entry) for entry in store.catalogue.records(name)]
 
 
 def test_a_writer_keeps_many(any_store: BlobStore) -> None:
@@ -234,6 +277,8 @@ def test_tells_how_far_it_is(store: BlobStore) -> None:
 def test_other_files_are_no_blobs(store: BlobStore, local: LocalPlace) -> None:
     """What lies in `objects/` under another kind of name is not listed as a blob."""
     for name in ("objects/README", "objects/aa/short", "objects/AA/" + "0" * 62, "objects/aa/bb/" + "0" * 59):
+        local.replace(name, b"x")
+    for name in ("objects/packs/short", "objects/packs/" + "A" * 64, "objects/packs/a/" + "0" * 62, "objects/index/x"):
         local.replace(name, b"x")
     assert list(store.list()) == []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -79,5 +80,5 @@ def test_a_large_file_takes_little_memory(tmp_path: Path) -> None:
 
 def test_a_limit_of_the_system_is_a_full_storage(tmp_path: Path) -> None:
     """When the system allows no larger file, the put fails as on a full disk and leaves nothing half-written."""
-    (tmp_path / "large").write_bytes(bytes(5_000_000))
+    (tmp_path / "large").write_bytes(os.urandom(5_000_000))
     subprocess.run([sys.executable, "-c", LIMITED, tmp_path / "r", tmp_path / "large"], check=True)

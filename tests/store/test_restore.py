@@ -18,7 +18,7 @@ from lin.errors import (
     StorageFullError,
     UnsafePathError,
 )
-from lin.store.blobs import BlobStore, blob_name
+from lin.store.blobs import BlobStore
 from lin.store.digest import Digest
 from lin.store.folder import Stored, digest_path, get_path, put_path
 from lin.store.local import LocalPlace
@@ -210,21 +210,19 @@ def test_what_comes_meanwhile_is_not_overwritten(
 # ---------------------------------------------------------------------------- what is wrong with it
 
 
-def test_a_damaged_blob_leaves_nothing(store: BlobStore, tree: Stored, out: Path) -> None:
+def test_a_damaged_blob_leaves_nothing(store: BlobStore, tree: Stored, out: Path, harm) -> None:
     """A wrong byte anywhere in a tree, and nothing is at the destination, nor beside it."""
-    wrong = bytearray(pattern(2 * PIECE))
-    wrong[-1] ^= 1
-    store.place.replace(blob_name(Digest.of(pattern(2 * PIECE))), bytes(wrong))
+    harm.spoil(store, Digest.of(pattern(2 * PIECE)))
     for digest, shape in ((tree.digest, "tree"), (Digest.of(pattern(2 * PIECE)), "blob")):
         with pytest.raises(CorruptBlobError):
             get_path(store, digest, shape, out / "dest")
     assert list(out.iterdir()) == []
 
 
-def test_force_keeps_what_is_there_when_the_new_is_damaged(store: BlobStore, out: Path) -> None:
+def test_force_keeps_what_is_there_when_the_new_is_damaged(store: BlobStore, out: Path, harm) -> None:
     """With force too, what is there stays until the new is complete."""
     digest = store.put_bytes(b"new")
-    store.place.replace(blob_name(digest), b"bad")
+    harm.spoil(store, digest)
     file(out / "f")
     with pytest.raises(CorruptBlobError):
         get_path(store, digest, "blob", out / "f", force=True)
@@ -233,10 +231,12 @@ def test_force_keeps_what_is_there_when_the_new_is_damaged(store: BlobStore, out
 
 
 @pytest.mark.parametrize("missing", [b"a", None], ids=["a file", "a tree"])
-def test_a_missing_blob_leaves_nothing(store: BlobStore, tree: Stored, out: Path, missing: bytes | None) -> None:
+def test_a_missing_blob_leaves_nothing(
+    store: BlobStore, tree: Stored, out: Path, missing: bytes | None, harm
+) -> None:
     """A blob of a tree that is not in the store is named, and nothing half-written stays."""
     digest = Digest.of(missing) if missing is not None else tree.digest
-    store.place.delete(blob_name(digest))
+    harm.remove(store, digest)
     with pytest.raises(BlobNotFoundError, match=str(digest)):
         get_path(store, tree.digest, "tree", out / "dest")
     assert list(out.iterdir()) == []
