@@ -170,7 +170,8 @@ def _report(session: Session, verb: str, done: Exchange, given: str, **more: str
     if not (done.events or done.blobs):
         output.say("nothing new")
     else:
-        output.say(f"{number(done.events, 'event')} and {_copied(done.blobs, done.bytes, 'blob')} {given}")
+        shared = f", of which {size(done.moved)} had to move" if 0 < done.moved < done.bytes else ""
+        output.say(f"{number(done.events, 'event')} and {_copied(done.blobs, done.bytes, 'blob')} {given}{shared}")
     for alias in done.conflicts:
         output.remark(f"{plain(alias)} stands in several places now: `lin tag` it where it belongs")
     for label in done.ambiguous:

@@ -9,17 +9,19 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from threading import Lock
 
-from lin.errors import BlobNotFoundError, CorruptBlobError, InvalidInputError
+from lin.errors import BlobNotFoundError, InvalidInputError
 from lin.lineage.admission import alias_heads
 from lin.lineage.checkpoint import Checkpoint
 from lin.lineage.envelope import SignedEvent
 from lin.lineage.events import AliasMoved, ArtifactRecorded, named_content
 from lin.lineage.graph import ARTIFACT_KINDS, Graph, NodeId
 from lin.lineage.words import Shape
-from lin.store.blobs import BlobStore, BlobWriter
+from lin.store.blobs import BlobWriter
 from lin.store.digest import Digest
 from lin.store.folder import read_tree
+from lin.store.transfer import transfer
 from lin.store.tree import Mode
 
 from . import trust
@@ -156,34 +158,37 @@ class Taking:
         return node is not None and "erased" in node.facets
 
     def _bring(self, lacking: Sequence[tuple[Digest, int]]) -> None:
-        blobs, size = len(lacking), sum(size for _, size in lacking)
-        self._done = replace(self._done, blobs=self._done.blobs + blobs, bytes=self._done.bytes + size)
+        blobs, total = len(lacking), sum(size for _, size in lacking)
+        done = self._done = replace(self._done, blobs=self._done.blobs + blobs, bytes=self._done.bytes + total)
         if self.dry or not lacking:
             return
         brought = Counter[str]()
+        lost: dict[Digest, int] = {}
 
         def one(writer: BlobWriter, digest: Digest, size: int) -> None:
-            bring(self.source.store, writer, digest)
-            brought["blobs"] += 1
-            brought["bytes"] += size
+            try:
+                moved = transfer(self.source.store, self.target.store, writer, digest)
+            except BlobNotFoundError:
+                with counting:
+                    lost[digest] = size
+                return
+            with counting:
+                brought["blobs"] += 1
+                brought["bytes"] += size
+                brought["moved"] += moved
             self.progress(brought["bytes"], total, brought["blobs"], blobs)
 
-        total = size
+        counting = Lock()
         with self.target.store.writer() as writer, ThreadPoolExecutor(_WORKERS) as workers:
-            for done in [workers.submit(one, writer, *each) for each in lacking]:
-                done.result()
-
-
-def bring(source: BlobStore, writer: BlobWriter, digest: Digest) -> None:
-    """Copy one blob, verified on both sides.
-
-    Raises:
-        CorruptBlobError: What was read is not what was asked for.
-    """
-    with source.open(digest) as reader:
-        found, _ = writer.put_stream(reader)
-    if found != digest:
-        raise CorruptBlobError(f"the blob {digest} changed while it was read from {source.place.url}")
+            for each in [workers.submit(one, writer, *each) for each in lacking]:
+                each.result()
+        self._done = replace(
+            done,
+            blobs=done.blobs - len(lost),
+            bytes=done.bytes - sum(lost.values()),
+            moved=done.moved + brought["moved"],
+            missing=(*done.missing, *lost),
+        )
 
 
 def _taken_twice(graph: Graph, names: Collection[str]) -> Iterator[str]:

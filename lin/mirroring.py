@@ -16,7 +16,7 @@ from lin.lineage.checkpoint import Checkpoint
 from lin.lineage.log import CHECKPOINT, Log
 from lin.lineage.log import FOLDER as LOG
 from lin.lineage.tiles import tiles_of
-from lin.store.blobs import FOLDER as OBJECTS
+from lin.store.packs import OBJECTS
 from lin.store.place import Place
 from lin.store.pump import pump
 

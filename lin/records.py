@@ -480,6 +480,7 @@ class Exchange(Record):
         events: Events that were not known there.
         blobs: Blobs that were not there.
         bytes: Their size.
+        moved: How many of these bytes came from there; the rest lay here, in other blobs.
         missing: Digests that are named but were not there to be taken, and whose absence no tombstone explains.
         conflicts: Aliases that stand in several places now; moving one settles it.
         ambiguous: Versions, such as `churn@v3`, that two artifacts have now; their ids tell them apart.
@@ -488,6 +489,7 @@ class Exchange(Record):
     events: int = 0
     blobs: int = 0
     bytes: int = 0
+    moved: int = 0
     missing: tuple[Digest, ...] = ()
     conflicts: tuple[str, ...] = ()
     ambiguous: tuple[str, ...] = ()

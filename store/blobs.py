@@ -53,8 +53,8 @@ class BlobStore:
         self.place = place
         self.catalogue = Catalogue(None if cache is None else cache / "packs.sqlite")
         self.packs = Packs(place, self.catalogue)
-        self._fetch = Fetcher(self.packs)
-        self.upkeep = Upkeep(self.packs, self._fetch)
+        self.fetch = Fetcher(self.packs)
+        self.upkeep = Upkeep(self.packs, self.fetch)
         self._before_writing = before_writing
         self._encode = encode
 
@@ -140,9 +140,9 @@ class BlobStore:
                 if record.pack not in packer.doomed:
                     break
                 if record.entry.kind == Kind.LIST:
-                    packer.add(digest, record.entry.size, Kind.LIST, Coded(self._fetch.plain(record), Coding.RAW))
+                    packer.add(digest, record.entry.size, Kind.LIST, Coded(self.fetch.plain(record), Coding.RAW))
                 else:
-                    packer.add(digest, record.entry.size, Kind(record.entry.kind), squeeze(self._fetch.chunk(digest)))
+                    packer.add(digest, record.entry.size, Kind(record.entry.kind), squeeze(self.fetch.chunk(digest)))
 
     # ------------------------------------------------------------------------ asking
 
@@ -210,7 +210,7 @@ class BlobStore:
 
     def check(self) -> Iterator[Problem]:
         """Read every file of the store and yield what is wrong with any of them, whether or not a blob needs it."""
-        return check(self.packs, self._fetch)
+        return check(self.packs, self.fetch)
 
     # ------------------------------------------------------------------------ reading
 
@@ -252,7 +252,7 @@ class BlobStore:
             raise self._absent(digest)
         if not isinstance(found, Record):
             return self._loose(digest)
-        return io.BufferedReader(BlobFile(digest, self._fetch, found, self.place.url), PIECE // 8)
+        return io.BufferedReader(BlobFile(digest, self.fetch, found, self.place.url), PIECE // 8)
 
     def read(self, digest: Digest) -> bytes:
         """Return a small blob's bytes; errors as `open`."""
@@ -292,9 +292,9 @@ class BlobStore:
         state = hasher()
         size = 0
         try:
-            parts = self._fetch.parts(digest, found)
-            for span in self._fetch.spans(parts):
-                data = self._fetch.read(span)
+            parts = self.fetch.parts(digest, found)
+            for span in self.fetch.spans(parts):
+                data = self.fetch.read(span)
                 state.update(data)
                 if write is not None:
                     write(memoryview(data))
@@ -313,12 +313,23 @@ class BlobStore:
 
     # ------------------------------------------------------------------------
 
+    def record(self, digest: Digest) -> Record | None:
+        """Return the record of a blob, of its bytes or of its list; None for one that is a file of version 0.
+
+        Raises:
+            BlobNotFoundError: It is not here.
+        """
+        found = self._find(digest)
+        if found is None:
+            raise self._absent(digest)
+        return found if isinstance(found, Record) else None
+
     def _find(self, digest: Digest) -> Record | int | None:
         """Return the record of a blob, or the size of one that is a file of version 0."""
         self.packs.ready()
-        found = self._fetch.whole(digest)
+        found = self.fetch.whole(digest)
         if found is None and self.packs.refresh():
-            found = self._fetch.whole(digest)
+            found = self.fetch.whole(digest)
         if found is None and self.packs.loose:
             return self.place.size(loose_file(digest.value))
         return found
@@ -327,7 +338,7 @@ class BlobStore:
         for chunk, _ in parts:
             for record in self.catalogue.find(chunk)[:1]:
                 try:
-                    self._fetch.plain(record)
+                    self.fetch.plain(record)
                 except CorruptContentError as error:
                     return error.message
         return f"its bytes have the digest {found}"

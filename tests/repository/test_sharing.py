@@ -31,6 +31,7 @@ from lin.remotes import Remotes
 from lin.repository import Repository
 from lin.store.digest import Digest
 from lin.store.local import LocalPlace
+from lin.store.pack import pack_file
 
 
 @pytest.fixture
@@ -52,6 +53,11 @@ def train(repository, write, name="model.bin", data="train.csv", version=b"weigh
 def said(repository):
     """Return the ids of all events but those that speak of the log they are in."""
     return {entry.id for entry in repository.log() if entry.kind != "import"}
+
+
+def pack_of(repository, digest):
+    """Return the file that holds a small blob."""
+    return Path(repository.url) / pack_file(repository.store.record(digest).pack)
 
 
 def graph_of(repository):
@@ -108,6 +114,21 @@ def test_push_is_the_other_way(repository, other, write):
     assert other.artifact("model.bin") == model
     assert other.verify().ok
     assert repository.push(other).events == 0
+
+
+def test_only_those_chunks_move_that_are_missing(repository, other, write):
+    """A new version that changes a little moves a little, and is whole on the other side."""
+    rows = [b"%d,%d\n" % (number, number * 7919 % 1_000_003) for number in range(200_000)]
+    repository.put(write("a.csv", b"".join(rows)))
+    first = other.pull(repository)
+    assert first.moved == first.bytes
+    rows[100_000] = b"changed\n"
+    repository.put(write("a.csv", b"".join(rows)))
+    second = other.pull(repository)
+    assert second.bytes > 2_000_000
+    assert second.moved < second.bytes / 4
+    assert other.get("a.csv", "got").read_bytes() == b"".join(rows)
+    assert other.verify().ok
 
 
 def test_dry_run_counts_and_changes_nothing(repository, other, write):
@@ -198,9 +219,10 @@ def test_what_was_erased_does_not_come_back(repository, other, hand, write):
     artifact = repository.put(write("a.csv", "secret\n")).artifact
     other.pull(repository)
     hand.record(Tombstone(artifact.digest, "asked to"))
-    (Path(repository.url) / "objects" / artifact.digest.hex[:2] / artifact.digest.hex[2:]).unlink()
+    pack_of(repository, artifact.digest).unlink()
     assert repository.pull(other).blobs == 0
-    assert not repository.store.has(artifact.digest)
+    with Repository.open(repository.url) as again:
+        assert not again.store.has(artifact.digest)
     clone, done = Repository.clone(Path(repository.url), "clone")
     with clone:
         assert (done.missing, done.blobs) == ((), 0)
@@ -210,7 +232,7 @@ def test_what_was_erased_does_not_come_back(repository, other, hand, write):
 def test_bytes_that_are_lost_there_are_told(repository, other, write):
     """The events come all the same; the missing blob is named, and taken once it is back."""
     artifact = repository.put(write("a.csv", "1\n")).artifact
-    blob = Path(repository.url) / "objects" / artifact.digest.hex[:2] / artifact.digest.hex[2:]
+    blob = pack_of(repository, artifact.digest)
     data = blob.read_bytes()
     blob.unlink()
     assert other.pull(repository).missing == (artifact.digest,)
@@ -223,9 +245,9 @@ def test_bytes_that_are_lost_there_are_told(repository, other, write):
 def test_a_damaged_blob_is_not_taken_over(repository, other, write):
     """A wrong byte stops the pull before anything that names it is recorded."""
     artifact = repository.put(write("a.csv", "1\n")).artifact
-    blob = Path(repository.url) / "objects" / artifact.digest.hex[:2] / artifact.digest.hex[2:]
+    blob = pack_of(repository, artifact.digest)
     blob.chmod(0o644)
-    blob.write_bytes(b"2\n")
+    blob.write_bytes(blob.read_bytes().replace(b"1\n", b"2\n", 1))
     with pytest.raises(Exception, match="damaged"):
         other.pull(repository)
     assert other.artifacts().items == ()
