@@ -7,6 +7,7 @@ from lin.lineage.events import (
     ArtifactRecorded,
     EvaluationRecorded,
     Imported,
+    KeepingChanged,
     KeyChanged,
     RunFinished,
     RunStarted,
@@ -45,6 +46,9 @@ def sentence(statement: Statement) -> str:  # noqa: C901 - one branch a statemen
             part = "" if statement.part is None else f" {plain(statement.part)} of"
             of = f"{statement.content.short}, {number(statement.rows, 'row')} × {number(statement.columns, 'column')}"
             said = f"table {statement.set.short} is{part} {of}, read as {plain(statement.reader)}"
+        case KeepingChanged():
+            why = f": {plain(statement.reason)}" if statement.reason else ""
+            said = f"{statement.action} {statement.artifact.short}{why}"
         case Imported():
             said = f"{number(statement.events, 'event')} before this one taken over from {plain(statement.origin)}"
         case KeyChanged():

@@ -14,6 +14,7 @@ from lin.lineage.events import (
     ArtifactRecorded,
     EvaluationRecorded,
     Imported,
+    KeepingChanged,
     KeyChanged,
     RunFinished,
     RunStarted,
@@ -97,6 +98,8 @@ class Part:
                 return signed.id.value in self.nodes
             case RunUsed(run=run) | RunFinished(run=run):
                 return run.value in self.nodes
+            case KeepingChanged(artifact=artifact):
+                return artifact.value in self.nodes
             case Tombstone(digest=digest) | TableIdentified(content=digest):
                 return digest.value in self.content
             case KeyChanged():

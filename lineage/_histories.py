@@ -17,6 +17,7 @@ from .events import (
     EvaluationRecorded,
     Event,
     EventId,
+    KeepingChanged,
     KeyChanged,
     RunFinished,
     RunStarted,
@@ -29,7 +30,7 @@ from .events import (
     format_time,
 )
 from .table_id import TableId
-from .words import ArtifactKind, Evidence, Role, RunStatus, Shape
+from .words import ArtifactKind, Evidence, Keeping, Role, RunStatus, Shape
 
 _START = datetime(2026, 1, 1, tzinfo=UTC)
 _WORDS = st.sampled_from(["churn", "flights", "Model", "été", "train.py"])
@@ -64,6 +65,7 @@ class _World:
     running: list[EventId] = field(default_factory=list)
     heads: dict[tuple[str, str], tuple[EventId, ...]] = field(default_factory=dict)
     named: dict[str, list[EventId]] = field(default_factory=dict)
+    kept: list[tuple[EventId, EventId, Keeping]] = field(default_factory=list)
     contents: list[Digest] = field(default_factory=list)
 
     def of(self, *kinds: ArtifactKind) -> list[EventId]:
@@ -83,7 +85,7 @@ def statements(draw: st.DrawFn, world: Any = None) -> Statement:
         choices.append("evaluation")
     if world.named:
         choices.append("alias")
-    choices += ["tombstone", "table"] if world.of() else []
+    choices += ["tombstone", "table", "keeping"] if world.of() else []
     drawn: Statement = _DRAWERS[draw(st.sampled_from(choices))](draw, world)
     return drawn
 
@@ -125,6 +127,8 @@ def _remember(world: _World, event: Event) -> None:
             world.running.append(event.id)
         case RunFinished(run=run):
             world.running.remove(run)
+        case KeepingChanged(artifact=artifact, action=action):
+            world.kept.append((artifact, event.id, action))
         case AliasMoved(name=name, alias=alias):
             world.heads[name, alias] = (event.id,)
         case _:
@@ -179,6 +183,15 @@ def _alias(draw: st.DrawFn, world: _World) -> Statement:
     return AliasMoved(name, alias, draw(st.sampled_from([*targets, None] if heads else targets)), heads)
 
 
+def _keeping(draw: st.DrawFn, world: _World) -> Statement:
+    standing = [kept for kept in world.kept if kept[2] in {Keeping.TRASH, Keeping.HOLD}]
+    if standing and draw(st.booleans()):
+        artifact, decision, action = draw(st.sampled_from(standing))
+        back = Keeping.RESTORE if action is Keeping.TRASH else Keeping.RELEASE
+        return KeepingChanged(artifact, back, (decision,))
+    return KeepingChanged(draw(st.sampled_from(world.of())), draw(st.sampled_from([Keeping.TRASH, Keeping.HOLD])))
+
+
 def _tombstone(draw: st.DrawFn, _: _World) -> Statement:
     return Tombstone(draw(digests()), draw(st.sampled_from(["asked for", "too large"])))
 
@@ -207,5 +220,6 @@ _DRAWERS: dict[str, Any] = {
     "evaluation": _evaluation,
     "alias": _alias,
     "tombstone": _tombstone,
+    "keeping": _keeping,
     "table": _table,
 }

@@ -21,6 +21,7 @@ from .events import (
     EvaluationRecorded,
     EventId,
     Imported,
+    KeepingChanged,
     KeyChanged,
     RunFinished,
     RunUsed,
@@ -32,6 +33,7 @@ from .keys import actor_id
 from .note import VerifierKey
 from .questions import present_moves
 from .union import merge, version_of
+from .words import Keeping
 
 
 def alias_heads(graph: Graph, name: str, alias: str) -> Sequence[Node]:
@@ -168,6 +170,8 @@ def _references(request: Iterable[SignedEvent]) -> Iterator[NodeId]:
                 yield _actor_of(key)
             case TableIdentified(content=content):
                 yield content.value
+            case KeepingChanged(artifact=artifact, previous=previous):
+                yield from (artifact.value, *(decision.value for decision in previous))
             case _:
                 pass
 
@@ -223,7 +227,7 @@ def _actor_of(key: str) -> NodeId:
 # ---------------------------------------------------------------------------- statements
 
 
-def _check_statement(view: _View, signed: SignedEvent) -> None:  # noqa: C901 - one branch a statement
+def _check_statement(view: _View, signed: SignedEvent) -> None:  # noqa: C901, PLR0912 - one branch a statement
     statement: Statement = signed.event.statement
     match statement:
         case ArtifactRecorded():
@@ -249,6 +253,8 @@ def _check_statement(view: _View, signed: SignedEvent) -> None:  # noqa: C901 - 
             # Whoever reads the bytes can judge the rest; what others have said of them does not matter here.
             if view.node(content.value).kind is NodeKind.UNSEEN:
                 raise NotFoundError(f"no artifact has the content {content.short}")
+        case KeepingChanged():
+            _check_keeping(view, statement)
         case _:
             pass  # a run may start, and any bytes may be erased, whatever the graph holds
 
@@ -303,6 +309,17 @@ def _a_run(view: _View, wanted: EventId) -> Node:
     if node.kind is not NodeKind.RUN:
         raise InvalidInputError(f"{wanted.short} is a {node.kind.word}, not a run")
     return node
+
+
+def _check_keeping(view: _View, statement: KeepingChanged) -> None:
+    _an_artifact(view, statement.artifact)
+    for previous in statement.previous:
+        facet = view.node(previous.value).facets.get("keeping")
+        if facet is None:
+            raise NotFoundError(f"no decision {previous.short} in this repository")
+        taken_back = Keeping.TRASH if statement.action is Keeping.RESTORE else Keeping.HOLD
+        if (facet["artifact"], facet["action"]) != (str(statement.artifact), taken_back.value):
+            raise InvalidInputError(f"{previous.short} is no {taken_back} of the artifact {statement.artifact.short}")
 
 
 def _an_artifact(view: _View, wanted: EventId) -> Node:

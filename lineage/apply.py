@@ -20,6 +20,7 @@ from .events import (
     Event,
     EventId,
     Imported,
+    KeepingChanged,
     KeyChanged,
     RunFinished,
     RunStarted,
@@ -104,6 +105,11 @@ def _say(  # noqa: C901, PLR0912 - one branch a statement, and none of them nest
             yield from _key(statement, created, facet)
         case TableIdentified():
             yield from _table(statement, created, facet)
+        case KeepingChanged(artifact=artifact, action=action, previous=previous):
+            yield Node(this, NodeKind.KEEPING, action.value, created, {"keeping": facet})
+            yield Edge(artifact.value, EdgeKind.DECIDED, this)
+            for older in previous:
+                yield Edge(older.value, EdgeKind.REPLACED, this)
         case Imported():
             pass  # it is about the log; what was taken over speaks for itself
 

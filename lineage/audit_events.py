@@ -16,6 +16,7 @@ from .events import (
     EvaluationRecorded,
     EventId,
     Imported,
+    KeepingChanged,
     KeyChanged,
     RunFinished,
     RunStarted,
@@ -190,8 +191,8 @@ class EventChecks:
                 self.content[digest] = shape
 
 
-_ARTIFACT, _RUN, _ALIAS, _OTHER = "artifact", "run", "alias", "other"
-_WORDS = (_ARTIFACT, _RUN, _ALIAS)
+_ARTIFACT, _RUN, _ALIAS, _KEEPING, _OTHER = "artifact", "run", "alias", "keep", "other"
+_WORDS = (_ARTIFACT, _RUN, _ALIAS, _KEEPING)
 
 
 def _made_by(statement: Statement) -> str:
@@ -199,10 +200,12 @@ def _made_by(statement: Statement) -> str:
         return _ARTIFACT
     if isinstance(statement, RunStarted):
         return _RUN
+    if isinstance(statement, KeepingChanged):
+        return _KEEPING
     return _ALIAS if isinstance(statement, AliasMoved) else _OTHER
 
 
-def _references(statement: Statement) -> Iterator[tuple[EventId, str]]:
+def _references(statement: Statement) -> Iterator[tuple[EventId, str]]:  # noqa: C901 - one branch a statement
     """Yield what a statement names, and what kind of thing that must be."""
     match statement:
         case ArtifactRecorded(run=EventId() as run):
@@ -222,5 +225,9 @@ def _references(statement: Statement) -> Iterator[tuple[EventId, str]]:
                 yield statement.artifact, _ARTIFACT
             for previous in statement.previous:
                 yield previous, _ALIAS
+        case KeepingChanged():
+            yield statement.artifact, _ARTIFACT
+            for previous in statement.previous:
+                yield previous, _KEEPING
         case _:
             pass

@@ -21,7 +21,7 @@ from lin.store.digest import Digest
 
 from . import canonical
 from .table_id import TableId
-from .words import ArtifactKind, Evidence, Role, RunStatus, Shape
+from .words import ArtifactKind, Evidence, Keeping, Role, RunStatus, Shape
 
 PAYLOAD_TYPE = "application/vnd.lin.event.v0+json"
 VERSION = 0
@@ -311,6 +311,28 @@ class TableIdentified:
 
 
 @dataclass(frozen=True, slots=True)
+class KeepingChanged:
+    """Say whether an artifact's content is to be kept: thrown into the trash, held, or neither any more.
+
+    What is said here never concerns lineage, which is kept for ever. A decision stands until a later one names it, so
+    two that were taken at once both stand, and a hold wins.
+
+    Attributes:
+        artifact: Which artifact.
+        action: `trash` or `hold`; `restore` and `release` take these back.
+        previous: The decisions on this artifact that this one takes back.
+        reason: Why, for people.
+    """
+
+    TYPE: ClassVar[str] = "keep"
+
+    artifact: EventId
+    action: Keeping
+    previous: tuple[EventId, ...] = ()
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Imported:
     """Say that the leaves right before this one were taken over from another repository's log.
 
@@ -342,6 +364,7 @@ Statement = (
     | Tombstone
     | KeyChanged
     | TableIdentified
+    | KeepingChanged
     | Imported
 )
 
@@ -357,6 +380,7 @@ STATEMENTS: Mapping[str, type[Statement]] = {
         Tombstone,
         KeyChanged,
         TableIdentified,
+        KeepingChanged,
         Imported,
     )
 }
@@ -531,6 +555,7 @@ _DECODERS: Mapping[str, Callable[[Any], Any]] = {
     "Evidence": Evidence,
     "Evidence | None": Evidence,
     "RunStatus": RunStatus,
+    "Keeping": Keeping,
     "Shape": Shape,
     "str": _text,
     "str | None": _text,
@@ -572,6 +597,9 @@ def _check(statement: Statement) -> None:
             _require(min(statement.rows, statement.columns) >= 0, "no number of rows or columns is negative")
             _require(statement.reader != "", "something read the table")
             _require(statement.part != "", "a part has a name")
+        case KeepingChanged():
+            takes_back = statement.action in {Keeping.RESTORE, Keeping.RELEASE}
+            _require(takes_back == bool(statement.previous), "what is taken back is named, and only then")
         case Imported():
             _require(statement.events >= 1, "something was taken over")
             _require(statement.origin != "", "a log has an origin")

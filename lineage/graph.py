@@ -56,6 +56,8 @@ class NodeKind(IntEnum):
     ACTOR = 15
     TABLE = 16
     """Rows, in whatever file and order they are."""
+    KEEPING = 17
+    """A decision on whether an artifact's content is kept; those that no other takes back stand."""
 
     @classmethod
     def of(cls, kind: ArtifactKind) -> NodeKind:
@@ -105,7 +107,9 @@ class EdgeKind(IntEnum):
     ALIASED = 70
     """artifact → move of an alias that points at it."""
     REPLACED = 71
-    """older move → newer move of the same alias."""
+    """older move → newer move of the same alias; decision on keeping → the one that takes it back."""
+    DECIDED = 72
+    """artifact → decision on keeping it."""
 
     @classmethod
     def used(cls, role: Role) -> EdgeKind:

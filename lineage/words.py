@@ -57,6 +57,15 @@ class RunStatus(StrEnum):
     INTERRUPTED = "interrupted"
 
 
+class Keeping(StrEnum):
+    """What people decided about whether an artifact's content is kept."""
+
+    TRASH = "trash"
+    RESTORE = "restore"
+    HOLD = "hold"
+    RELEASE = "release"
+
+
 class Shape(StrEnum):
     """Whether a digest names one file or a directory."""
 

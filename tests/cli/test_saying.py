@@ -6,7 +6,7 @@ from lin.cli import saying
 from lin.cli.statements import sentence
 from lin.lineage import events
 from lin.lineage.table_id import TableId
-from lin.lineage.words import ArtifactKind, Evidence, Role, RunStatus, Shape
+from lin.lineage.words import ArtifactKind, Evidence, Keeping, Role, RunStatus, Shape
 from lin.records import Alias
 from lin.store.digest import Digest
 
@@ -43,6 +43,7 @@ TOLD = [
         ),
         "table set:000000000000 is Sheet 1 of b3:000000000000, 2 rows × 1 column, read as excel",
     ),
+    (events.KeepingChanged(ID, Keeping.TRASH, (), "old\x1b"), "trash 000102030405: old\\x1b"),
     (events.Imported("lin/a\x1b", "key", "note", 3), "3 events before this one taken over from lin/a\\x1b"),
     (events.KeyChanged("revoke", "ab" * 32), "revoke key abababababab"),
 ]

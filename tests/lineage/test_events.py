@@ -22,6 +22,7 @@ from lin.lineage.events import (
     Event,
     EventId,
     Imported,
+    KeepingChanged,
     KeyChanged,
     RunFinished,
     RunStarted,
@@ -34,7 +35,7 @@ from lin.lineage.events import (
     plain_number,
 )
 from lin.lineage.table_id import TableId
-from lin.lineage.words import ArtifactKind, Evidence, Role, RunStatus, Shape
+from lin.lineage.words import ArtifactKind, Evidence, Keeping, Role, RunStatus, Shape
 from lin.store.digest import Digest
 
 AT = "2026-03-01T12:00:00.000000Z"
@@ -101,6 +102,13 @@ generated: dict[type[Any], st.SearchStrategy[Any]] = {
         maybe | digests,
         maybe | digests,
         maybe | digests,
+    ),
+    KeepingChanged: st.builds(
+        lambda action, *rest: KeepingChanged(rest[0], action, rest[1] if action.startswith("re") else (), rest[2]),
+        st.sampled_from(Keeping),
+        event_ids,
+        st.lists(event_ids, min_size=1, max_size=3).map(tuple),
+        maybe | text,
     ),
     Imported: st.builds(Imported, name, text, text, st.integers(1, 2**53 - 1)),
     KeyChanged: st.builds(KeyChanged, st.sampled_from(["add", "revoke"]), hexes, maybe | hexes),

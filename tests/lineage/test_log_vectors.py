@@ -31,6 +31,7 @@ from lin.lineage.events import (
     EvaluationRecorded,
     Event,
     Imported,
+    KeepingChanged,
     KeyChanged,
     RunFinished,
     RunStarted,
@@ -43,7 +44,7 @@ from lin.lineage.keys import ActorKey, LogKey
 from lin.lineage.log import Log
 from lin.lineage.merkle import Frontier, leaf_digest
 from lin.lineage.table_id import TableId
-from lin.lineage.words import ArtifactKind, Evidence, Role, RunStatus, Shape
+from lin.lineage.words import ArtifactKind, Evidence, Keeping, Role, RunStatus, Shape
 from lin.store.digest import Digest
 from lin.store.local import LocalPlace
 
@@ -145,6 +146,8 @@ def history() -> list[tuple[str, str, bytes]]:
         ),
         following,
     )
+    trashed = say("an artifact is thrown away", KeepingChanged(data, Keeping.TRASH, (), "old"), following)
+    say("and taken back", KeepingChanged(data, Keeping.RESTORE, (trashed,)), following)
     foreign = LogKey.from_seed("lin/" + "f" * 32, b"\x04" * 32)
     taken = Checkpoint.signed(2, bytes(range(32)), foreign)
     say("leaves were taken over", Imported(taken.origin, str(foreign.verifier), taken.note.decode(), 2), following)
@@ -207,13 +210,13 @@ def build(path) -> dict[str, Any]:
         "refused payloads": refused(),
         "files": {
             name: b64(log.place.read(f"log/{name}"))
-            for name in ("tile/entries/000.p/14", "tile/0/000.p/14", "checkpoint")
+            for name in ("tile/entries/000.p/16", "tile/0/000.p/16", "checkpoint")
         },
         "empty checkpoint": empty.note.decode(),
         "checkpoint": at.note.decode(),
         "proofs": {
-            "inclusion of 4 in 14": [step.hex() for step in log.inclusion_proof(4)],
-            "consistency of 5 with 14": [step.hex() for step in log.consistency_proof(5)],
+            "inclusion of 4 in 16": [step.hex() for step in log.inclusion_proof(4)],
+            "consistency of 5 with 16": [step.hex() for step in log.consistency_proof(5)],
         },
         "roots": {
             "about": "Over the leaves 'leaf 0', 'leaf 1', … in ASCII.",
@@ -309,8 +312,8 @@ def test_events_by_independent_code(vectors):
 def test_the_log_by_independent_code(vectors):
     """Bundle, tile, root and checkpoint follow from the leaves."""
     bundle = b"".join(len(event["leaf"]).to_bytes(2, "big") + event["leaf"].encode() for event in vectors["events"])
-    assert base64.b64decode(vectors["files"]["tile/entries/000.p/14"]) == bundle
-    assert base64.b64decode(vectors["files"]["tile/0/000.p/14"]) == b"".join(leaves(vectors))
+    assert base64.b64decode(vectors["files"]["tile/entries/000.p/16"]) == bundle
+    assert base64.b64decode(vectors["files"]["tile/0/000.p/16"]) == b"".join(leaves(vectors))
     assert base64.b64decode(vectors["files"]["checkpoint"]).decode() == vectors["checkpoint"]
     log = vectors["log"]
     public = Ed25519PublicKey.from_public_bytes(public_of(log["seed"]))
@@ -334,5 +337,5 @@ def test_proofs_are_accepted(vectors):
     """The proofs in the vectors prove what they say."""
     digests = leaves(vectors)
     proofs = {name: [bytes.fromhex(step) for step in proof] for name, proof in vectors["proofs"].items()}
-    merkle.check_inclusion(digests[4], 4, 14, proofs["inclusion of 4 in 14"], root(digests))
-    merkle.check_consistency(5, root(digests[:5]), 14, root(digests), proofs["consistency of 5 with 14"])
+    merkle.check_inclusion(digests[4], 4, 16, proofs["inclusion of 4 in 16"], root(digests))
+    merkle.check_consistency(5, root(digests[:5]), 16, root(digests), proofs["consistency of 5 with 16"])
