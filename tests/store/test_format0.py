@@ -30,7 +30,7 @@ def old(request: pytest.FixtureRequest) -> Place:
 def test_its_blobs_are_there(old: Place) -> None:
     """Each is found, listed with its size, read in every way and verified."""
     store = BlobStore(old)
-    assert {digest: size for digest, size in store.list()} == {Digest.of(pattern(size)): size for size in SIZES}
+    assert dict(store.list()) == {Digest.of(pattern(size)): size for size in SIZES}
     for size in SIZES:
         digest = Digest.of(pattern(size))
         assert store.has(digest)
