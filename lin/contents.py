@@ -14,7 +14,7 @@ from lin.errors import (
     LinError,
 )
 from lin.lineage.events import ArtifactRecorded, Scalar
-from lin.lineage.graph import Graph
+from lin.lineage.graph import ARTIFACT_KINDS, Graph
 from lin.lineage.ledger import Draft
 from lin.lineage.words import ArtifactKind, Shape
 from lin.store.digest import Digest
@@ -32,13 +32,32 @@ from .records import Artifact, Content, PutResult, TreeEntry
 class Contents(Looking):
     """Bytes, and the artifacts that give them a meaning."""
 
-    def store_path(self, path: str | Path, *, progress: Progress | None = None) -> Stored:
+    def store_path(self, path: str | Path, *, like: str | None = None, progress: Progress | None = None) -> Stored:
         """Store a file or folder without recording it as anything.
 
         What lin itself keeps within a folder, this repository and keys among it, is no part of the folder.
+
+        Args:
+            path: What to store.
+            like: A name whose newest version it may resemble: what both have in common is kept once.
+            progress: Told of bytes and files.
         """
         where = given_path(path, "what to put")
-        return put_path(self.store, where, progress=progress, ignore=self._not_own(where), cache=self.seen)
+        return put_path(
+            self.store,
+            where,
+            progress=progress,
+            ignore=self._not_own(where),
+            cache=self.seen,
+            like=None if like is None else self._newest(like),
+        )
+
+    def _newest(self, name: str) -> Digest | None:
+        try:
+            found = self.graph.find(kinds=ARTIFACT_KINDS, name=name, newest_first=True, limit=1)
+        except LinError:
+            return None  # an index that does not answer is no reason not to store
+        return reading.artifact(found[0]).digest if found else None
 
     def _not_own(self, folder: Path) -> Ignore | None:
         real = os.path.realpath(folder)
@@ -78,7 +97,7 @@ class Contents(Looking):
         name = refs.check_name(name if name is not None else file_name(given_path(path, "what to put")))
         if experiment is not None:
             refs.check_name(experiment)
-        stored = self.store_path(path, progress=progress)
+        stored = self.store_path(path, like=name, progress=progress)
         return self.put_stored(stored, name=name, kind=kind, experiment=experiment, attributes=attributes)
 
     def put_digest(

@@ -181,7 +181,7 @@ class Recording:
         where = given_path(path, "an output")
         label = refs.check_name(name if name is not None else file_name(where))
         meaning = word(ArtifactKind, kind, "kind")
-        stored = self._repository.store_path(where, progress=progress)
+        stored = self._repository.store_path(where, like=label, progress=progress)
         facts = scalars("attribute", attributes or {})
 
         def build(draft: Draft, graph: Graph) -> Artifact:
@@ -277,7 +277,7 @@ def find_input(
     found = look_up(repository, source)
     if isinstance(found, Artifact):
         return found, None
-    stored = repository.store_path(found, progress=progress)
+    stored = repository.store_path(found, like=file_name(found), progress=progress)
     known = reading.artifacts_with(repository.graph, [stored.digest.value])[stored.digest.value]
     kind, name = KIND_OF_ROLE.get(role, ArtifactKind.DATASET), file_name(found)
     if known:  # the newest of the best

@@ -17,13 +17,15 @@ from lin.errors import BlobNotFoundError, CorruptBlobError, CorruptContentError,
 from .catalogue import Catalogue, Record
 from .check import Problem, check
 from .cutting import CUTTER
+from .delta_choice import Differ
 from .digest import Digest
 from .fetch import Fetcher
 from .intake import take
 from .pack import Coding, Entry, Kind
-from .packing import Coded, Encode, Packer, plainly, squeeze
+from .packing import Coded, Packer, squeeze
 from .packs import OBJECTS, Packs, loose_digest, loose_file
 from .place import Place
+from .pour import pour
 from .progress import Progress, Tally
 from .pump import PIECE, Reader, fill, hasher, piece, pump
 from .ranges import BlobFile
@@ -40,7 +42,6 @@ class BlobStore:
         cache: Path | None = None,
         *,
         before_writing: Callable[[], object] | None = None,
-        encode: Encode = plainly,
     ) -> None:
         """Reach nothing yet.
 
@@ -48,18 +49,32 @@ class BlobStore:
             place: Where the repository's files lie.
             cache: A folder of this machine for what can be made again. None: it is kept in memory.
             before_writing: Called before anything is written.
-            encode: Decides how chunks are stored.
         """
         self.place = place
         self.catalogue = Catalogue(None if cache is None else cache / "packs.sqlite")
         self.packs = Packs(place, self.catalogue)
-        self.fetch = Fetcher(self.packs)
-        self.upkeep = Upkeep(self.packs, self.fetch)
+        self._fetch = Fetcher(self.packs)
+        self.upkeep = Upkeep(self.packs, self._fetch)
         self._before_writing = before_writing
-        self._encode = encode
 
     def __repr__(self) -> str:
         return f"BlobStore({self.place!r})"
+
+    @property
+    def fetch(self) -> Fetcher:
+        """What reads the records of this store."""
+        return self._fetch
+
+    def record(self, digest: Digest) -> Record | None:
+        """Return the record of a blob, of its bytes or of its list; None for one that is a file of version 0.
+
+        Raises:
+            BlobNotFoundError: It is not here.
+        """
+        found = self._find(digest)
+        if found is None:
+            raise self._absent(digest)
+        return found if isinstance(found, Record) else None
 
     def close(self) -> None:
         """Release files; they are opened again when needed."""
@@ -109,10 +124,10 @@ class BlobStore:
             self._before_writing = None
         self.packs.refresh()
         with self.place.batch() as batch:
-            packer = Packer(batch, self.packs, self._encode, rewrite=rewrite)
+            packer = Packer(batch, self.packs, rewrite=rewrite)
             packer.doomed.update(doomed)
             try:
-                yield BlobWriter(packer)
+                yield BlobWriter(packer, self._fetch)
                 packer.finish()
             finally:
                 packer.drop()
@@ -127,7 +142,7 @@ class BlobStore:
             if not lost:
                 return
             with self.place.batch() as batch:
-                packer = Packer(batch, self.packs, self._encode)
+                packer = Packer(batch, self.packs)
                 try:
                     self._save(lost, packer)
                     packer.finish()
@@ -140,9 +155,9 @@ class BlobStore:
                 if record.pack not in packer.doomed:
                     break
                 if record.entry.kind == Kind.LIST:
-                    packer.add(digest, record.entry.size, Kind.LIST, Coded(self.fetch.plain(record), Coding.RAW))
+                    packer.add(digest, record.entry.size, Kind.LIST, Coded(self._fetch.plain(record), Coding.RAW))
                 else:
-                    packer.add(digest, record.entry.size, Kind(record.entry.kind), squeeze(self.fetch.chunk(digest)))
+                    packer.add(digest, record.entry.size, Kind(record.entry.kind), squeeze(self._fetch.chunk(digest)))
 
     # ------------------------------------------------------------------------ asking
 
@@ -210,7 +225,7 @@ class BlobStore:
 
     def check(self) -> Iterator[Problem]:
         """Read every file of the store and yield what is wrong with any of them, whether or not a blob needs it."""
-        return check(self.packs, self.fetch)
+        return check(self.packs, self._fetch)
 
     # ------------------------------------------------------------------------ reading
 
@@ -252,7 +267,7 @@ class BlobStore:
             raise self._absent(digest)
         if not isinstance(found, Record):
             return self._loose(digest)
-        return io.BufferedReader(BlobFile(digest, self.fetch, found, self.place.url), PIECE // 8)
+        return io.BufferedReader(BlobFile(digest, self._fetch, found, self.place.url, self.place.workers), PIECE // 8)
 
     def read(self, digest: Digest) -> bytes:
         """Return a small blob's bytes; errors as `open`."""
@@ -290,17 +305,9 @@ class BlobStore:
         if not isinstance(found, Record):
             return self._copy_loose(digest, write, advance)
         state = hasher()
-        size = 0
         try:
-            parts = self.fetch.parts(digest, found)
-            for span in self.fetch.spans(parts):
-                data = self.fetch.read(span)
-                state.update(data)
-                if write is not None:
-                    write(memoryview(data))
-                size += len(data)
-                if advance is not None:
-                    advance(len(data))
+            parts = self._fetch.parts(digest, found)
+            size = pour(self._fetch, self._fetch.spans(parts), state, write, advance, self.place.workers)
         except CorruptBlobError:
             raise
         except CorruptContentError as error:
@@ -313,23 +320,12 @@ class BlobStore:
 
     # ------------------------------------------------------------------------
 
-    def record(self, digest: Digest) -> Record | None:
-        """Return the record of a blob, of its bytes or of its list; None for one that is a file of version 0.
-
-        Raises:
-            BlobNotFoundError: It is not here.
-        """
-        found = self._find(digest)
-        if found is None:
-            raise self._absent(digest)
-        return found if isinstance(found, Record) else None
-
     def _find(self, digest: Digest) -> Record | int | None:
         """Return the record of a blob, or the size of one that is a file of version 0."""
         self.packs.ready()
-        found = self.fetch.whole(digest)
+        found = self._fetch.whole(digest)
         if found is None and self.packs.refresh():
-            found = self.fetch.whole(digest)
+            found = self._fetch.whole(digest)
         if found is None and self.packs.loose:
             return self.place.size(loose_file(digest.value))
         return found
@@ -338,7 +334,7 @@ class BlobStore:
         for chunk, _ in parts:
             for record in self.catalogue.find(chunk)[:1]:
                 try:
-                    self.fetch.plain(record)
+                    self._fetch.plain(record)
                 except CorruptContentError as error:
                     return error.message
         return f"its bytes have the digest {found}"
@@ -383,15 +379,20 @@ class BlobStore:
 class BlobWriter:
     """Keep many blobs in one batch; safe to use from several threads."""
 
-    def __init__(self, packer: Packer) -> None:
+    def __init__(self, packer: Packer, fetch: Fetcher) -> None:
         self.packer = packer
+        self._fetch = fetch
 
-    def put_stream(self, reader: Reader, advance: Callable[[int], None] | None = None) -> tuple[Digest, int]:
+    def put_stream(
+        self, reader: Reader, advance: Callable[[int], None] | None = None, *, like: Digest | None = None
+    ) -> tuple[Digest, int]:
         """Keep everything that can be read; durable at the end of the batch.
 
         Args:
             reader: Where the bytes come from.
             advance: Told of each piece's size.
+            like: A blob that this one may resemble, such as its previous version: what they have in common is
+                then kept once. It need not be there.
         """
         with piece() as buffer:
             view = memoryview(buffer)
@@ -399,14 +400,14 @@ class BlobWriter:
             if advance is not None and count:
                 advance(count)
             if count > CUTTER.min:
-                return take(reader, view[:count], self.packer, advance)
-            return self._put_small(view[:count]), count
+                return take(reader, view[:count], self.packer, advance, self._differ(like))
+            return self._put_small(view[:count], like), count
 
-    def put_bytes(self, data: bytes) -> Digest:
-        """Keep bytes that are in memory; durable at the end of the batch."""
+    def put_bytes(self, data: bytes, *, like: Digest | None = None) -> Digest:
+        """Keep bytes that are in memory, as `put_stream` does; durable at the end of the batch."""
         if len(data) > CUTTER.min:
-            return take(io.BytesIO(data), b"", self.packer, None)[0]
-        return self._put_small(memoryview(data))
+            return take(io.BytesIO(data), b"", self.packer, None, self._differ(like))[0]
+        return self._put_small(memoryview(data), like)
 
     def has(self, digest: Digest, size: int) -> bool:
         """Tell whether the blob is there with this size, and if so keep it durable at the end of the batch."""
@@ -417,8 +418,26 @@ class BlobWriter:
         found = self.packer.have_blobs(digest.value for digest in digests)
         return {Digest(digest): size for digest, size in found.items()}
 
-    def _put_small(self, data: memoryview) -> Digest:
+    def _put_small(self, data: memoryview, like: Digest | None) -> Digest:
         digest = Digest.of(data)
         if self.packer.has_blob(digest.value) is None:
-            self.packer.add(digest.value, len(data), Kind.BLOB, squeeze(data))
+            differ = self._differ(like)
+            coded = squeeze(data) if differ is None else differ.encode(0, data, squeeze)
+            self.packer.add(digest.value, len(data), Kind.BLOB, coded)
         return digest
+
+    def _differ(self, like: Digest | None) -> Differ | None:
+        if like is None or self.packer.rewrite:
+            return None
+        try:
+            record = self._fetch.whole(like)
+            parts = None if record is None else self._fetch.parts(like, record)
+        except (CorruptContentError, NotFoundError):
+            return None  # a damaged previous version is no reason to refuse a new one
+        return Differ(parts, self._plain, self.packer.base) if parts else None
+
+    def _plain(self, digest: bytes) -> bytes | None:
+        try:
+            return self._fetch.chunk(digest)
+        except (CorruptContentError, NotFoundError):
+            return None

@@ -6,6 +6,7 @@ It can be deleted: it is made again from the packs. Several processes may use it
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -267,7 +268,7 @@ class Catalogue:
             isolation_level=None,
         )
         try:
-            connection.execute("PRAGMA journal_mode = WAL")
+            _write_ahead(connection)
             connection.execute("PRAGMA synchronous = NORMAL")
             if connection.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
                 connection.execute("BEGIN IMMEDIATE")
@@ -286,7 +287,22 @@ class Catalogue:
         return connection
 
 
-def _entry(
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Let readers and a writer go on beside each other; SQLite does not wait by itself where two switch at once."""
+    import sqlite3  # noqa: PLC0415 - start-up
+
+    for attempt in range(100):
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError:
+            if attempt == 99:  # noqa: PLR2004 - the last of the hundred
+                raise
+            time.sleep(0.01 * (1 + attempt % 7))
+        else:
+            return
+
+
+def _entry(  # noqa: PLR0917 - a row of the table
     digest: bytes, offset: int, stored: int, size: int, form: int, proof: bytes | None, bases: bytes | None
 ) -> Entry:
     kind, coding, depth = form & 0xFF, form >> 8 & 0xFF, form >> 16

@@ -11,7 +11,8 @@ from . import bundle
 from .catalogue import Record
 from .fetch import Fetcher
 from .pack import pack_file
-from .packs import Packs
+from .packs import OBJECTS, Packs, loose_digest
+from .pump import pump
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +30,17 @@ class Problem:
 
 def check(packs: Packs, fetch: Fetcher) -> Iterator[Problem]:
     """Read every pack and index file, and yield what is wrong with any of them."""
+    packs.refresh()  # a delta can only be decoded where its bases are known
     for name, size in packs.listed().items():
         yield from _pack(packs, fetch, name, size)
+    if packs.loose:
+        for info in list(packs.place.list(OBJECTS)):
+            digest = loose_digest(info.name)
+            if digest is not None:
+                with packs.place.open(info.name) as file:
+                    found, _ = pump(file)
+                if found.value != digest:
+                    yield Problem(info.name, f"its bytes have the digest {found}")
     for info in list(packs.place.list(bundle.FOLDER)):
         index = bundle.index_name(info.name)
         if index is not None:

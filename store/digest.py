@@ -49,7 +49,7 @@ class Digest:
         return cls(bytes.fromhex(text[len(PREFIX) :]))
 
     @classmethod
-    def of(cls, data: bytes) -> Self:
+    def of(cls, data: bytes | memoryview) -> Self:
         """Digest bytes that are in memory."""
         return cls(blake3(data).digest())
 

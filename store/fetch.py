@@ -11,7 +11,7 @@ from itertools import islice
 
 from lin.errors import CorruptBlobError, CorruptContentError, NotFoundError, UnsupportedFormatError
 
-from . import lists, zstd
+from . import delta, lists, zstd
 from .catalogue import Record
 from .digest import Digest
 from .lists import Part
@@ -134,8 +134,12 @@ class Fetcher:
                     yield Span(batch[start:index], chosen[start:index])
                     start = index
 
-    def read(self, span: Span) -> bytes:
-        """Return the plain bytes of a span: of more than one part, unverified.
+    def read_into(self, span: Span, buffer: bytearray) -> memoryview:
+        """Return the plain bytes of a span, unverified if they are of more than one part.
+
+        Args:
+            span: What to read.
+            buffer: `SPAN` bytes to read them into; what is returned may lie in it.
 
         Raises:
             CorruptContentError: A record is damaged, and there is no other.
@@ -143,14 +147,14 @@ class Fetcher:
         if len(span.records) > 1:
             first = span.records[0]
             length = sum(record.entry.stored for record in span.records)
+            view = memoryview(buffer)[:length]
             try:
-                data = self._packs.span(first.pack, first.entry.offset, length)
-            except NotFoundError:
-                data = b""
-            if len(data) == length:
-                return data
-            return b"".join(self.chunk(digest) for digest, _ in span.parts)
-        return self.chunk(span.parts[0][0], span.records[0])
+                if self._packs.span_into(first.pack, first.entry.offset, view) == length:
+                    return view
+            except NotFoundError:  # each by itself is looked for anew
+                pass
+            return memoryview(b"".join(self.chunk(digest) for digest, _ in span.parts))
+        return memoryview(self.chunk(span.parts[0][0], span.records[0]))
 
     # ------------------------------------------------------------------------ records
 
@@ -213,7 +217,7 @@ class Fetcher:
 
     def _decode(self, record: Record, stored: bytes, depth: int) -> bytes | None:
         entry = record.entry
-        if entry.coding not in (Coding.ZSTD, Coding.DELTA):
+        if entry.coding not in (Coding.ZSTD, Coding.DELTA, Coding.NUMBERS):
             raise UnsupportedFormatError(
                 f"{Digest(entry.digest)} in {pack_file(record.pack)} is coded in a way that this lin does not know:"
                 f" {entry.coding}",
@@ -226,6 +230,8 @@ class Fetcher:
         if depth >= MAX_DEPTH:
             raise _bad(record, "its deltas lead too deep")
         prefix = b"".join(self._base(base, depth + 1) for base in bases_of(entry))
+        if entry.coding == Coding.NUMBERS:
+            return delta.separate(stored, prefix, entry.size)
         return zstd.decompress(stored, entry.size, prefix)
 
     def _base(self, digest: bytes, depth: int) -> bytes:

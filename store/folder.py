@@ -28,7 +28,7 @@ from .restore import get_path
 from .scan import Found, FoundFile, Ignore, changed, kind_of, scan, shown, vanished
 from .statcache import StatCache
 from .tree import Mode, TreeEntry, encode_tree, total_size
-from .walk import find_entry, read_tree, walk_tree
+from .walk import Before, find_entry, read_tree, walk_tree
 
 __all__ = ["Stored", "digest_path", "find_entry", "get_path", "put_path", "read_tree", "walk_tree"]
 
@@ -53,16 +53,24 @@ class Stored:
 class _Sink(Protocol):
     """Where content goes: a batch of a store, or nowhere when only the digest is wanted."""
 
-    def put_stream(self, reader: Reader, advance: Callable[[int], None] | None = None) -> tuple[Digest, int]: ...
-    def put_bytes(self, data: bytes) -> Digest: ...
+    def put_stream(
+        self, reader: Reader, advance: Callable[[int], None] | None = None, *, like: Digest | None = None
+    ) -> tuple[Digest, int]: ...
+    def put_bytes(self, data: bytes, *, like: Digest | None = None) -> Digest: ...
     def has(self, digest: Digest, size: int) -> bool: ...
 
 
 class _Nowhere:
-    def put_stream(self, reader: Reader, advance: Callable[[int], None] | None = None) -> tuple[Digest, int]:
+    def put_stream(
+        self,
+        reader: Reader,
+        advance: Callable[[int], None] | None = None,
+        *,
+        like: Digest | None = None,  # noqa: ARG002 - nothing is kept
+    ) -> tuple[Digest, int]:
         return pump(reader, None, advance)
 
-    def put_bytes(self, data: bytes) -> Digest:
+    def put_bytes(self, data: bytes, *, like: Digest | None = None) -> Digest:  # noqa: ARG002 - nothing is kept
         return Digest.of(data)
 
     def has(self, digest: Digest, size: int) -> bool:  # noqa: ARG002 - nothing is kept, so nothing can be missing
@@ -75,6 +83,8 @@ def put_path(
     progress: Progress | None = None,
     ignore: Ignore | None = None,
     cache: StatCache | None = None,
+    *,
+    like: Digest | None = None,
 ) -> Stored:
     """Keep a file or folder; everything is durable when this returns.
 
@@ -87,6 +97,8 @@ def put_path(
         progress: Told how far it is, with totals.
         ignore: Tells what to leave out of a folder.
         cache: Answers for files that have not changed since they were last put; the blob must still be there.
+        like: The file or folder that this may resemble, such as its previous version: what they have in common
+            is then kept once. It need not be there.
 
     Raises:
         NotFoundError: There is nothing at the path.
@@ -96,7 +108,7 @@ def put_path(
         ConflictError: A file changed while it was read.
     """
     with store.writer() as writer:
-        work = _Put(writer, store.place.workers, progress, cache)
+        work = _Put(writer, store.place.workers, progress, cache, Before(store, like))
         stored = work.path(os.fspath(path), ignore)
     work.remember()
     return stored
@@ -118,11 +130,19 @@ def digest_path(
 class _Put:
     """One put on its way."""
 
-    def __init__(self, sink: _Sink, workers: int, progress: Progress | None, cache: StatCache | None) -> None:
+    def __init__(
+        self,
+        sink: _Sink,
+        workers: int,
+        progress: Progress | None,
+        cache: StatCache | None,
+        before: Before | None = None,
+    ) -> None:
         self._sink = sink
         self._workers = workers
         self._progress = progress
         self._cache = cache
+        self._before = before or Before(None, None)
         self._learned: list[tuple[str, os.stat_result, Digest]] = []
 
     def path(self, path: str, ignore: Ignore | None) -> Stored:
@@ -165,7 +185,8 @@ class _Put:
         # Each folder stands after the one it is in, so backwards each is complete when its turn comes.
         for folder in reversed(folders):
             entries = inside.pop(folder)
-            digest, size = self._sink.put_bytes(encode_tree(entries)), total_size(entries)
+            digest = self._sink.put_bytes(encode_tree(entries), like=self._before.folder(folder))
+            size = total_size(entries)
             if folder:
                 parent, _, name = folder.rpartition("/")
                 inside[parent].append(TreeEntry(name, Mode.FOLDER, digest, size))
@@ -181,7 +202,7 @@ class _Put:
             before = os.fstat(reader.fileno())
             if not stat.S_ISREG(before.st_mode):
                 raise changed(file.path)
-            digest, size = self._sink.put_stream(reader, tally.add)
+            digest, size = self._sink.put_stream(reader, tally.add, like=self._before.file(file.relative))
             after = os.fstat(reader.fileno())
         if _state(before) != _state(after):
             raise changed(file.path)

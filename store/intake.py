@@ -8,16 +8,18 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 from blake3 import blake3
 
 from .cutting import CUTTER
+from .delta_choice import Differ
 from .digest import Digest
 from .lists import Part
 from .pack import Kind
-from .packing import Coded, Packer, pays
+from .packing import Coded, Packer, pays, plainly, squeeze
+from .pour import threads
 from .pump import Reader, fill, hasher
 
 BLOCK = 4 << 20
@@ -27,7 +29,6 @@ _HEAD = CUTTER.max
 _AHEAD = 4
 """Blocks that are in work at once."""
 
-_pool: list[tuple[int, ThreadPoolExecutor]] = []
 _spare: list[bytearray] = []
 
 
@@ -41,7 +42,11 @@ class _Work:
 
 
 def take(
-    reader: Reader, begun: bytes | memoryview, packer: Packer, advance: Callable[[int], None] | None
+    reader: Reader,
+    begun: bytes | memoryview,
+    packer: Packer,
+    advance: Callable[[int], None] | None,
+    differ: Differ | None = None,
 ) -> tuple[Digest, int]:
     """Keep a blob of which the first bytes have been read already.
 
@@ -50,13 +55,15 @@ def take(
         begun: The first bytes; they count as told to `advance`.
         packer: Where the chunks go.
         advance: Told of the size of what was read.
+        differ: Keeps chunks against those of the previous version, if there is one.
     """
-    return _Intake(packer).run(reader, begun, advance)
+    return _Intake(packer, differ).run(reader, begun, advance)
 
 
 class _Intake:
-    def __init__(self, packer: Packer) -> None:
+    def __init__(self, packer: Packer, differ: Differ | None) -> None:
         self._packer = packer
+        self._differ = differ
         self._work: deque[_Work] = deque()
         self._parts: list[Part] = []
 
@@ -64,7 +71,7 @@ class _Intake:
         self, reader: Reader, begun: bytes | memoryview, advance: Callable[[int], None] | None
     ) -> tuple[Digest, int]:
         state = hasher()
-        pool = _threads()
+        pool = threads(max(2, os.cpu_count() or 1))
         size = 0
         rest: memoryview = memoryview(b"")
         try:
@@ -89,7 +96,7 @@ class _Intake:
                 view[start:_HEAD] = rest
                 data = view[start : _HEAD + count]
                 chunks, rest = _cut(data, last=last)
-                coding = pool.submit(self._code, chunks, data)
+                coding = pool.submit(self._code, chunks, data, size - len(data))
                 self._work.append(_Work(buffer, coding, digesting))
                 if last:
                     break
@@ -110,15 +117,22 @@ class _Intake:
             self._packer.add_list(digest.value, size, self._parts)
         return digest, size
 
-    def _code(self, chunks: list[memoryview], data: memoryview) -> list[tuple[bytes, int, Coded | None]]:
+    def _code(self, chunks: list[memoryview], data: memoryview, offset: int) -> list[tuple[bytes, int, Coded | None]]:
         digests = [blake3(chunk).digest() for chunk in chunks]
         known = self._packer.have_chunks(digests)
-        new = [(digest, chunk) for digest, chunk in zip(digests, chunks, strict=True) if digest not in known]
-        coded: dict[bytes, Coded] = {}
-        if new:
-            result = self._packer.encode(new, compress=pays(data))
-            coded = {digest: each for (digest, _), each in zip(new, result, strict=True)}
-        return [(digest, len(chunk), coded.get(digest)) for digest, chunk in zip(digests, chunks, strict=True)]
+        alone = squeeze if len(known) < len(chunks) and pays(data) else plainly
+        coded: list[tuple[bytes, int, Coded | None]] = []
+        for digest, chunk in zip(digests, chunks, strict=True):
+            if digest in known:
+                coded.append((digest, len(chunk), None))
+                if self._differ is not None:
+                    self._differ.known(offset, digest, len(chunk))
+            elif self._differ is not None:
+                coded.append((digest, len(chunk), self._differ.encode(offset, chunk, alone)))
+            else:
+                coded.append((digest, len(chunk), alone(chunk)))
+            offset += len(chunk)
+        return coded
 
     def _write_first(self, kind: Kind = Kind.CHUNK) -> None:
         work = self._work[0]
@@ -150,10 +164,3 @@ def _update(state: object, block: memoryview) -> None:
 def _settle(future: Future[object] | Future[None] | Future[list[tuple[bytes, int, Coded | None]]]) -> None:
     if not future.cancelled():
         future.exception()
-
-
-def _threads() -> ThreadPoolExecutor:
-    """Return the threads of this process: those of the one that it was forked from are not there."""
-    if not _pool or _pool[0][0] != os.getpid():
-        _pool[:] = [(os.getpid(), ThreadPoolExecutor(max(2, os.cpu_count() or 1), "lin-intake"))]
-    return _pool[0][1]

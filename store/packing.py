@@ -12,7 +12,7 @@ from . import lists, zstd
 from .catalogue import Record
 from .digest import Digest
 from .lists import Part
-from .pack import NO_SALT, Coding, Entry, Kind, Table, make_table, pack_file
+from .pack import DIGEST_SIZE, MAX_DEPTH, NO_SALT, Coding, Entry, Kind, Table, make_table, pack_file
 from .packs import Packs, loose_file
 from .place import Upload
 
@@ -31,8 +31,11 @@ _PROBE = 8192
 class Target(Protocol):
     """Where packs go: a batch of a place."""
 
-    def upload(self) -> AbstractContextManager[Upload]: ...
-    def confirm(self, name: str) -> int | None: ...
+    def upload(self) -> AbstractContextManager[Upload]:
+        """Start a file."""
+
+    def confirm(self, name: str) -> int | None:
+        """Return a file's size, and make it durable with the batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,30 +55,17 @@ class Coded:
     depth: int = 0
 
 
-class Encode(Protocol):
-    """Decide how chunks are stored."""
-
-    def __call__(self, chunks: Sequence[tuple[bytes, memoryview]], *, compress: bool) -> Sequence[Coded]:
-        """Return what to store of each chunk.
-
-        Args:
-            chunks: The digest and the bytes of chunks that are not there yet, in the order of their blob. The bytes
-                are those of a buffer that is used again: what is kept of them has to be copied.
-            compress: Whether a probe of the blob says that compressing pays.
-        """
-
-
-def plainly(chunks: Sequence[tuple[bytes, memoryview]], *, compress: bool) -> Sequence[Coded]:
-    """Store each chunk by itself."""
-    return [squeeze(data) if compress else Coded(data, Coding.RAW) for _, data in chunks]
-
-
 def squeeze(data: bytes | memoryview) -> Coded:
     """Compress a chunk if that pays."""
     if len(data) >= _SHORT:
         packed = zstd.compress(data)
         if len(packed) < _WORTH * len(data):
             return Coded(packed, Coding.ZSTD)
+    return Coded(data, Coding.RAW)
+
+
+def plainly(data: bytes | memoryview) -> Coded:
+    """Keep a chunk as it is."""
     return Coded(data, Coding.RAW)
 
 
@@ -91,13 +81,10 @@ def pays(data: memoryview) -> bool:
 class Packer:
     """Fill packs of one batch; safe from several threads."""
 
-    def __init__(
-        self, target: Target, packs: Packs, encode: Encode, *, rewrite: bool = False, limit: int = PACK
-    ) -> None:
+    def __init__(self, target: Target, packs: Packs, *, rewrite: bool = False, limit: int = PACK) -> None:
         self._target = target
         self._packs = packs
-        self.encode = encode
-        self._rewrite = rewrite
+        self.rewrite = rewrite
         self._limit = limit
         self._lock = Lock()
         self._new: dict[tuple[bytes, bool], Entry] = {}
@@ -117,7 +104,7 @@ class Packer:
             entry = self._new.get((digest, True))
             if entry is not None:
                 return entry.size
-            if self._rewrite:
+            if self.rewrite:
                 return None
         for record in self._packs.catalogue.find(digest):
             if record.entry.kind in (Kind.BLOB, Kind.LIST) and self._counts(record):
@@ -137,13 +124,32 @@ class Packer:
         """Return those chunks that need not be written."""
         with self._lock:
             have = {digest for digest in digests if (digest, False) in self._new or self._is_whole(digest)}
-            if self._rewrite:
+            if self.rewrite:
                 return have
         rest = [digest for digest in digests if digest not in have]
         for digest, records in self._packs.catalogue.among(rest, (Kind.CHUNK, Kind.BLOB)).items():
             if any(self._counts(record) for record in records):
                 have.add(digest)
         return have
+
+    def base(self, digest: bytes, depth: int = 0) -> Entry | None:
+        """Return the entry of a chunk or small blob that something can be kept against; None if it may go away.
+
+        What it is itself made from counts as needed with it.
+        """
+        if self.rewrite or depth > MAX_DEPTH:
+            return None
+        with self._lock:
+            entry = self._new.get((digest, False)) or self._new.get((digest, True))
+        if entry is not None and entry.kind != Kind.LIST:
+            return entry
+        for record in self._packs.catalogue.find(digest):
+            entry = record.entry
+            if entry.kind in (Kind.CHUNK, Kind.BLOB) and self._counts(record):
+                below = (entry.bases[at : at + DIGEST_SIZE] for at in range(0, len(entry.bases), DIGEST_SIZE))
+                if all(self.base(each, depth + 1) is not None for each in below):
+                    return entry
+        return None
 
     def _is_whole(self, digest: bytes) -> bool:
         entry = self._new.get((digest, True))
@@ -229,7 +235,7 @@ class Packer:
 
     def _salt(self, name: str) -> bool:
         """Tell whether a pack of this name is there already and yet another one is needed."""
-        return self._rewrite or name in self.doomed or name in self._packs.damaged
+        return self.rewrite or name in self.doomed or name in self._packs.damaged
 
 
 class _OpenPack:

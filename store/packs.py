@@ -186,6 +186,14 @@ class Packs:
             return self._files.read(pack, offset, length)
         return self.place.read_range(pack_file(pack), offset, length)
 
+    def span_into(self, pack: str, offset: int, view: memoryview) -> int:
+        """Read some bytes of a pack into a buffer; return how many there were, errors as `span`."""
+        if self._files is not None:
+            return self._files.read_into(pack, offset, view)
+        data = self.place.read_range(pack_file(pack), offset, len(view))
+        view[: len(data)] = data
+        return len(data)
+
     def is_sound(self, record: Record) -> bool:
         """Tell whether a record's stored bytes are what they were."""
         try:
@@ -233,6 +241,14 @@ class _Files:
                     break
                 data += more
         return data
+
+    def read_into(self, pack: str, offset: int, view: memoryview) -> int:
+        file = self._get(pack)
+        done = 0
+        with os_errors("read", pack):
+            while done < len(view) and (count := os.preadv(file.descriptor, [view[done:]], offset + done)):
+                done += count
+        return done
 
     def forget(self, packs: Iterable[str] | None = None) -> None:
         with self._lock:

@@ -14,7 +14,7 @@ from lin.errors import CorruptContentError
 from .catalogue import Record
 from .digest import Digest
 from .fetch import Fetcher, bases_of
-from .pack import Entry, Kind, Table, pack_file, pack_name
+from .pack import Coding, Entry, Kind, Table, pack_file, pack_name
 from .packing import Coded, Packer
 from .packs import DOOMED, OBJECTS, Packs, loose_digest, loose_file
 
@@ -107,8 +107,7 @@ class Upkeep:
         waiting = []
         for record in whole:
             if record.entry.kind == Kind.LIST:
-                for part in self._fetch.every_part(record):
-                    waiting.append(part)
+                waiting += self._fetch.every_part(record)
             waiting += bases_of(record.entry)
         while waiting:
             part = waiting.pop()
@@ -142,7 +141,7 @@ class Upkeep:
                 data = self._packs.stored(record)
                 if Digest.of(data).value[:8] != entry.check:
                     raise CorruptContentError(f"the pack {pack_file(table.name)} changed while it was read")
-                coded = Coded(data, entry.coding, entry.bases, entry.depth)
+                coded = Coded(data, Coding(entry.coding), entry.bases, entry.depth)
                 packer.add(entry.digest, entry.size, Kind(entry.kind), coded, entry.check)
                 copied += entry.stored
         return copied

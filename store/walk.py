@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from threading import Lock
 
-from lin.errors import InvalidInputError, NotFoundError
+from lin.errors import InvalidInputError, LinError, NotFoundError
 
 from .blobs import BlobStore
 from .digest import Digest
@@ -71,3 +72,60 @@ def find_entry(store: BlobStore, digest: Digest, path: str) -> TreeEntry:
         tree = entry.digest
     assert entry is not None  # noqa: S101 - split gives at least one part
     return entry
+
+
+class Before:
+    """What was at each path of the previous version of a file or folder; safe from several threads.
+
+    It is only there to be made use of: where it cannot be read, there was nothing.
+    """
+
+    def __init__(self, store: BlobStore | None, digest: Digest | None) -> None:
+        """Read nothing yet.
+
+        Args:
+            store: What holds it.
+            digest: Of the file, or of the folder's tree; None if there is no previous version.
+        """
+        self._store = store
+        self._digest = digest
+        self._lock = Lock()
+        self._folders: dict[str, Mapping[str, TreeEntry]] = {}
+
+    def file(self, relative: str) -> Digest | None:
+        """Return the file that was at a '/'-separated path; '' is what was put itself."""
+        if self._digest is None or not relative:
+            return self._digest
+        with self._lock:
+            entry = self._find(relative)
+        return entry.digest if entry is not None and entry.mode is not Mode.FOLDER else None
+
+    def folder(self, relative: str) -> Digest | None:
+        """Return the tree that was at a '/'-separated path; '' is what was put itself."""
+        if self._digest is None or not relative:
+            return self._digest
+        with self._lock:
+            entry = self._find(relative)
+        return entry.digest if entry is not None and entry.mode is Mode.FOLDER else None
+
+    def _find(self, relative: str) -> TreeEntry | None:
+        parent, _, name = relative.rpartition("/")
+        return self._entries(parent).get(name)
+
+    def _entries(self, relative: str) -> Mapping[str, TreeEntry]:
+        found = self._folders.get(relative)
+        if found is None:
+            digest = self._digest
+            if relative:
+                entry = self._find(relative)
+                digest = entry.digest if entry is not None and entry.mode is Mode.FOLDER else None
+            found = self._folders[relative] = self._read(digest)
+        return found
+
+    def _read(self, digest: Digest | None) -> Mapping[str, TreeEntry]:
+        if self._store is None or digest is None:
+            return {}
+        try:
+            return {entry.name: entry for entry in read_tree(self._store, digest)}
+        except LinError:
+            return {}

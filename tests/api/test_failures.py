@@ -26,7 +26,7 @@ class Broken:
 def test_unknown_ref(ask):
     """An unknown ref is NOT_FOUND, names the ref, says where, and has a hint; the rest of the answer is there."""
     answer = ask.raw('{ artifact(ref: "nope") { id } repository { format } }')
-    assert answer["data"] == {"artifact": None, "repository": {"format": 0}}
+    assert answer["data"] == {"artifact": None, "repository": {"format": 1}}
     (error,) = answer["errors"]
     assert error["extensions"]["code"] == "NOT_FOUND"
     assert "nope" in error["message"]
@@ -176,7 +176,7 @@ def test_answers_that_multiply_are_cut(crowded, make_asker, monkeypatch):
     error = ask.error(f"{{ artifacts {{ nodes {{ {SAME} }} }} }}")
     assert error["message"] == "the answer is too large: more than 2,000 items"
     assert error["extensions"]["code"] == "INVALID_QUERY"
-    assert ask("{ repository { format } }") == {"repository": {"format": 0}}
+    assert ask("{ repository { format } }") == {"repository": {"format": 1}}
     assert not ask.faults
 
 
@@ -187,4 +187,4 @@ def test_time_runs_out_between_questions(crowded, make_asker, monkeypatch):
     # Where it stops is a matter of speed: before the first node, or in the middle of several.
     errors = ask.raw(f"{{ artifacts {{ nodes {{ {SAME} }} }} }}")["errors"]
     assert {error["extensions"]["code"] for error in errors} == {"TIMEOUT"}
-    assert ask("{ repository { format } }") == {"repository": {"format": 0}}
+    assert ask("{ repository { format } }") == {"repository": {"format": 1}}

@@ -177,6 +177,6 @@ def test_aliases_log_and_repository(ask, world):
 def test_variables_and_operations(ask):
     """Of several operations the named one is executed."""
     document = "query A { repository { id } } query B { repository { format } }"
-    assert ask.engine.execute(Request(document, None, "B"))["data"] == {"repository": {"format": 0}}
+    assert ask.engine.execute(Request(document, None, "B"))["data"] == {"repository": {"format": 1}}
     answer = ask.engine.execute(Request(document, None, "C"))
     assert answer["errors"][0]["extensions"]["code"] == "INVALID_QUERY"

@@ -246,4 +246,4 @@ def test_init_says_where(inside, tmp_path):
     assert str(tmp_path / "new") in inside("init", tmp_path / "new").out
     made = loads(inside("init", tmp_path / "other", "--json"))
     assert re.fullmatch("[0-9a-f]{32}", made["id"])
-    assert made["format"] == 0
+    assert made["format"] == 1

@@ -75,6 +75,15 @@ def flip(path: Path, position: int) -> None:
     path.write_bytes(data)
 
 
+def remove(repository: Repository, digest: Digest) -> None:
+    """Delete one blob's bytes, as if they had been lost."""
+    store = repository.store
+    for pack in {record.pack for record in store.catalogue.find(digest.value)}:
+        store.rewrite([pack], lambda entry: entry.digest != digest.value)
+        store.upkeep.delete(pack)
+    store.packs.refresh()
+
+
 def names(found: VerifyReport, path: Path, repository: Repository) -> bool:
     """Tell whether a finding names a file of the repository, or the digest it stands for."""
     name = path.relative_to(repository.url).as_posix()
@@ -101,7 +110,8 @@ def test_a_flipped_bit_in_any_file_is_found_and_named(filled: Repository) -> Non
     files = list(implied(filled))
     kinds = {path.relative_to(filled.url).parts[0] for path in files}
     assert kinds == {"objects", "log", "lin.json"}
-    assert len(files) == 6 + 2 + 5  # blobs, checkpoint and description, tiles and bundles
+    packs = list(Path(filled.url, "objects", "packs").iterdir())
+    assert len(files) == len(packs) + 2 + 5  # packs, checkpoint and description, tiles and bundles
     for path in files:
         good = path.read_bytes()
         for position in {0, len(good) // 2, len(good) - 1} if good else ():
@@ -143,7 +153,8 @@ def test_a_deleted_file_of_any_kind_is_found_and_named(filled: Repository) -> No
         path.unlink()
         found = report(filled)
         assert found is not None
-        assert names(found, path, filled), (path, found.findings)
+        pack = path.parent.name == "packs"  # what it held is missing, and who knows where it was
+        assert pack or names(found, path, filled), (path, found.findings)
         assert {finding.kind for finding in found.findings} & {"missing_blob", "missing", "checkpoint"}, found.findings
         path.write_bytes(good)
 
@@ -166,13 +177,13 @@ def test_bytes_too_many_or_too_few_are_found(filled: Repository) -> None:
 def test_a_missing_part_of_a_folder_is_missing(filled: Repository, folder: Path) -> None:
     """Trees are followed down; other damage is still reported beside it."""
     digest = Digest.of(b"a" * 100)
-    (folder / "objects" / digest.hex[:2] / digest.hex[2:]).unlink()
-    flip(folder / "objects" / Digest.of(b"b").hex[:2] / Digest.of(b"b").hex[2:], 0)
-    for found in (filled.verify(), filled.verify("tree")):
-        assert {(f.kind, f.subject) for f in found.findings} == {
-            ("missing_blob", str(digest)),
-            ("corrupt_blob", str(Digest.of(b"b"))),
-        }
+    remove(filled, digest)
+    (bad,) = filled.store.catalogue.find(Digest.of(b"b").value)
+    flip(folder / "objects" / "packs" / bad.pack, bad.entry.offset)
+    damaged = {("missing_blob", str(digest)), ("corrupt_blob", str(Digest.of(b"b")))}
+    assert {(f.kind, f.subject) for f in filled.verify("tree").findings} == damaged
+    everywhere = damaged | {("damaged", f"objects/packs/{bad.pack}")}
+    assert {(f.kind, f.subject) for f in filled.verify().findings} == everywhere
     assert filled.verify("empty").ok
 
 
@@ -196,7 +207,7 @@ def test_what_was_erased_on_purpose_is_no_loss(repository: Repository, write: Wr
     hand.record(Tombstone(alone.digest, "asked for"))
     for present in (True, False):
         if not present:
-            (folder / "objects" / alone.digest.hex[:2] / alone.digest.hex[2:]).unlink()
+            remove(repository, alone.digest)
         for found in (repository.verify(), repository.verify("tree"), repository.verify("gone.csv")):
             assert found.ok
             assert found.erased == (() if present else (alone.digest,))

@@ -37,7 +37,7 @@ def test_init_makes_a_repository_inside_a_folder(tmp_path: Path) -> None:
     """Under `.lin`, which git leaves alone; the folder is made if need be."""
     with Repository.init(tmp_path / "new" / "project") as made:
         assert made.url == str(tmp_path / "new/project/.lin")
-        assert made.format == 0
+        assert made.format == 1
         assert (tmp_path / "new/project/.lin/.gitignore").read_text() == "*\n"
         assert made.verify().ok
     with Repository.open(tmp_path / "new" / "project") as opened:
@@ -50,9 +50,9 @@ def test_the_description_says_what_others_need(repository: Repository, folder: P
     """Format, id, and the log's origin and key, in JSON."""
     document = json.loads((folder / "lin.json").read_bytes())
     assert document == {
-        "format": 0,
+        "format": 1,
         "id": repository.id,
-        "chunker": None,
+        "chunker": {"algorithm": "fastcdc", "min": 65536, "normal": 131072, "max": 524288, "level": 2},
         "log": {"origin": f"lin/{repository.id}", "key": repository.log_key()},
     }
     assert repository.checkpoint().startswith(f"lin/{repository.id}\n0\n")
@@ -230,7 +230,7 @@ def test_two_ways_to_one_repository_show_the_same(repository: Repository, write:
 def test_a_newer_format_says_what_to_do(repository: Repository, tmp_path: Path, folder: Path) -> None:
     """Nothing is read or written by an older lin."""
     text = (folder / "lin.json").read_text()
-    (folder / "lin.json").write_text(text.replace('"format": 0', '"format": 7, "new": {}'))
+    (folder / "lin.json").write_text(text.replace('"format": 1', '"format": 7, "new": {}'))
     with pytest.raises(UnsupportedFormatError, match="format 7") as caught:
         Repository.open(tmp_path / "store")
     assert "pip install --upgrade" in caught.value.hint
@@ -243,9 +243,9 @@ def test_a_newer_format_says_what_to_do(repository: Repository, tmp_path: Path, 
         lambda text: "{",
         lambda text: "[]",
         lambda text: "[" * 5000 + "]" * 5000,
-        lambda text: text.replace('"format": 0', '"format": "0"'),
-        lambda text: text.replace('"format": 0', '"format": -1'),
-        lambda text: text.replace('"format": 0', '"format": true'),
+        lambda text: text.replace('"format": 1', '"format": "0"'),
+        lambda text: text.replace('"format": 1', '"format": -1'),
+        lambda text: text.replace('"format": 1', '"format": true'),
         lambda text: text.replace('"id"', '"ID"'),
         lambda text: text.replace('"id": "', '"id": "0'),
         lambda text: text.replace('"origin": "lin/', '"origin": "lin/0'),
@@ -362,3 +362,39 @@ def test_a_folder_that_may_not_be_written_to_can_be_read(open_to_all: Path, home
     assert lines[1].startswith("PermissionDeniedError cannot ")
     assert "Ask the owner" in lines[1]
     assert lines[2:] == ["True", "[]"]
+
+
+def test_a_repository_of_format_0_is_read_and_upgraded_by_the_first_write(
+    repository: Repository, write: Write, tmp_path: Path, folder: Path
+) -> None:
+    """Reading changes nothing; the first put makes it format 1, which an older lin refuses; nothing is lost."""
+    old = repository.put(write("old.csv", "old")).artifact
+    repository.close()
+    for pack in (folder / "objects" / "packs").iterdir():
+        pack.unlink()
+    name = old.digest.hex
+    (folder / "objects" / name[:2]).mkdir()
+    (folder / "objects" / name[:2] / name[2:]).write_text("old")
+    document = json.loads((folder / "lin.json").read_bytes())
+    given = (json.dumps({**document, "format": 0, "chunker": None}, indent=2) + "\n").encode()
+    (folder / "lin.json").write_bytes(given)
+
+    with Repository.open(tmp_path / "store") as opened:
+        assert opened.format == 0
+        assert b"".join(opened.stream("old.csv")) == b"old"
+        assert opened.verify().ok
+        assert (folder / "lin.json").read_bytes() == given
+        opened.put(write("new.csv", "new"))
+        assert opened.format == 1
+    assert json.loads((folder / "lin.json").read_bytes()) == document
+    with Repository.open(tmp_path / "store") as opened:
+        assert opened.verify().ok
+        assert [b"".join(opened.stream(name)) for name in ("old.csv", "new.csv")] == [b"old", b"new"]
+
+
+def test_another_way_of_cutting_is_refused(repository: Repository, tmp_path: Path, folder: Path) -> None:
+    """Chunks that were cut in another way would share nothing with those that are there."""
+    text = (folder / "lin.json").read_text()
+    (folder / "lin.json").write_text(text.replace('"max": 524288', '"max": 1048576'))
+    with pytest.raises(UnsupportedFormatError, match="1048576"):
+        Repository.open(tmp_path / "store")

@@ -327,14 +327,17 @@ def test_diff_reads_no_more_than_it_may(repository: Repository, write: Write, mo
     assert not cut.same
 
 
-def test_diff_of_what_is_not_here(repository: Repository, write: Write, folder: Path) -> None:
+def test_diff_of_what_is_not_here(repository: Repository, write: Write) -> None:
     """What was erased or never copied is named as missing, and the rest is compared."""
     for name, sign in (("a", "1"), ("b", "2")):
         write(f"{name}/sub/x", sign)
         write(f"{name}/y", sign)
         repository.put(name)
     digest = next(e.digest for e in repository.entries("a") if e.path == "sub").hex
-    (folder / "objects" / digest[:2] / digest[2:]).unlink()
+    (record,) = repository.store.catalogue.find(bytes.fromhex(digest))
+    repository.store.rewrite([record.pack], lambda entry: entry.digest.hex() != digest)
+    repository.store.upkeep.delete(record.pack)
+    repository.store.packs.refresh()
     found = repository.diff("a", "b")
     assert [c.path for c in found.content] == ["sub/x", "y"]
     assert found.missing == (f"the folder sub with the content b3:{digest}",)

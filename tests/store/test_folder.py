@@ -263,13 +263,13 @@ def change_while_reading(
     """Let a file change after its first bytes have been read."""
     real = owner.put_stream
 
-    def put_stream(self: Any, reader: Any, advance: Any = None) -> Any:
+    def put_stream(self: Any, reader: Any, advance: Any = None, **options: Any) -> Any:
         if Path(reader.name) == path:
             start = reader.read(1)
             change()
             rest = io.BytesIO(start + reader.read())
-            return real(self, rest, advance)
-        return real(self, reader, advance)
+            return real(self, rest, advance, **options)
+        return real(self, reader, advance, **options)
 
     monkeypatch.setattr(owner, "put_stream", put_stream)
 

@@ -9,8 +9,13 @@ from typing import Any
 import pytest
 
 from lin.errors import InvalidInputError, UnsafePathError, UnsupportedFormatError
-from lin.store.blobs import blob_name
+from lin.store import bundle, lists
+from lin.store.blobs import BlobStore
+from lin.store.cutting import CUTTER
 from lin.store.digest import Digest
+from lin.store.local import LocalPlace
+from lin.store.pack import Coding, Kind, pack_name, parse_table, tail_size
+from lin.store.packs import loose_file
 from lin.store.tree import Mode, TreeEntry, check_link, encode_tree, parse_tree, total_size
 
 VECTORS = json.loads(
@@ -29,7 +34,103 @@ def test_blobs(vector: dict[str, Any]) -> None:
     data = given + bytes(index % 251 for index in range(vector.get("pattern", 0)))
     assert len(data) == vector["size"]
     assert str(Digest.of(data)) == vector["digest"]
-    assert blob_name(Digest.of(data)) == vector["file"]
+    assert loose_file(Digest.of(data).value) == vector["loose_file"]
+
+
+def content(vector: dict[str, Any]) -> bytes:
+    """Return the bytes that a vector describes."""
+    if "splitmix64" in vector:
+        out, state, most = bytearray(), vector["splitmix64"], (1 << 64) - 1
+        while len(out) < vector["size"]:
+            state = (state + 0x9E3779B97F4A7C15) & most
+            mixed = (state ^ state >> 30) * 0xBF58476D1CE4E5B9 & most
+            mixed = (mixed ^ mixed >> 27) * 0x94D049BB133111EB & most
+            out += (mixed ^ mixed >> 31).to_bytes(8, "little")
+        return bytes(out[: vector["size"]])
+    return bytes(vector["size"]) if "zeros" in vector else bytes(index % 251 for index in range(vector["size"]))
+
+
+@pytest.mark.parametrize("vector", VECTORS["cutting"]["cuts"], ids=ids)
+def test_cutting(vector: dict[str, Any]) -> None:
+    """Chunks end where published, by whichever library: other borders would share nothing with what is there."""
+    data = content(vector)
+    assert str(Digest.of(data)) == vector["digest"]
+    assert list(CUTTER.borders(memoryview(data), last=True)) == vector["ends"]
+    assert CUTTER.describe() == VECTORS["cutting"]["algorithm"]
+
+
+def test_cutting_as_it_is_written() -> None:
+    """The page's rule, followed step by step in Python, gives the published borders."""
+    told = VECTORS["cutting"]
+    gear = [int(number, 16) for number in told["gear"]]
+    small, large = int(told["small_mask"], 16), int(told["large_mask"], 16)
+    least, normal, most = (told["algorithm"][name] for name in ("min", "normal", "max"))
+    for vector in told["cuts"][:3]:
+        data = content(vector)
+        ends, start = [], 0
+        while start < len(data):
+            end = min(start + most, len(data))
+            mixed = 0
+            for index in range(start + least, end):
+                mixed = (2 * mixed + gear[data[index]]) & (1 << 64) - 1
+                if not mixed & (small if index - start < normal else large):
+                    end = index
+                    break
+            ends.append(end)
+            start = end
+        assert ends == vector["ends"]
+
+
+@pytest.mark.parametrize("vector", VECTORS["packs"], ids=ids)
+def test_packs(vector: dict[str, Any], tmp_path: Path) -> None:
+    """A pack's table says what is published, and its records are read back from it."""
+    data = bytes.fromhex(vector["hex"])
+    assert pack_name(vector["file"]) == vector["pack"]
+    table = parse_table(data[-tail_size(data[-40:], vector["pack"]) :], vector["pack"])
+    assert table.size == len(data)
+    found = [
+        {
+            "digest": str(Digest(entry.digest)),
+            "size": entry.size,
+            "stored": entry.stored,
+            "offset": entry.offset,
+            "kind": Kind(entry.kind).name.lower(),
+            "coding": Coding(entry.coding).name.lower(),
+            "depth": entry.depth,
+            "bases": [str(Digest(entry.bases[at : at + 32])) for at in range(0, len(entry.bases), 32)],
+        }
+        for entry in table.entries
+    ]
+    assert found == vector["records"]
+    place = LocalPlace(tmp_path)
+    place.create(vector["file"], data)
+    store = BlobStore(place)
+    assert list(store.check()) == []
+    blobs = {record["digest"]: record["size"] for record in vector["records"] if record["kind"] != "chunk"}
+    assert {str(digest): size for digest, size in store.list()} == blobs
+    for digest in blobs:
+        store.verify(Digest.parse(digest))
+
+
+@pytest.mark.parametrize("vector", VECTORS["lists"], ids=ids)
+def test_lists(vector: dict[str, Any]) -> None:
+    """A list names the parts that are published, both ways."""
+    parts = [(Digest.parse(digest).value, size) for digest, size in vector["parts"]]
+    assert lists.parse_list(bytes.fromhex(vector["hex"]), vector["size"]) == (vector["level"], parts)
+    assert lists.pack_list(parts, vector["level"]).hex() == vector["hex"]
+    if "segment_hex" in vector:
+        assert Digest.of(bytes.fromhex(vector["segment_hex"])).value == parts[0][0]
+
+
+@pytest.mark.parametrize("vector", VECTORS["index_files"], ids=ids)
+def test_index_files(vector: dict[str, Any]) -> None:
+    """An index file holds the tables of the published packs, both ways."""
+    data = bytes.fromhex(vector["hex"])
+    name = bundle.index_name(vector["file"])
+    assert name is not None
+    tables = list(bundle.parse_index(data, name))
+    assert [table.name for table in tables] == vector["packs"]
+    assert bundle.make_index(tables) == (name, data)
 
 
 @pytest.mark.parametrize("vector", VECTORS["trees"], ids=ids)
@@ -64,8 +165,11 @@ def test_links() -> None:
 
 
 def test_the_format_is_this_version() -> None:
-    """The vectors are of version 0, and cover what the page promises."""
-    assert VECTORS["format"] == 0
+    """The vectors are of version 1, and cover what the page promises."""
+    assert VECTORS["format"] == 1
+    records = [record for pack in VECTORS["packs"] for record in pack["records"]]
+    assert {record["kind"] for record in records} == {kind.name.lower() for kind in Kind}
+    assert {record["coding"] for record in records} >= {"raw", "zstd", "delta"}
     modes = {entry["mode"] for tree in VECTORS["trees"] for entry in tree["entries"]}
     assert modes == {mode.value for mode in Mode}
     assert [] in [tree["entries"] for tree in VECTORS["trees"]]
