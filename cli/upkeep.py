@@ -76,6 +76,7 @@ def verify(session: Session, ref: str | None) -> int:
         return 0 if report.ok else 1
     read = f"{number(report.events, 'event')}, {number(report.blobs, 'blob')}, {size(report.bytes)} read"
     erased = f", {number(len(report.erased), 'blob')} erased on purpose" if report.erased else ""
+    erased += f", {number(len(report.removed), 'blob')} thrown away" if report.removed else ""
     if report.ok:
         output.say(f"{output.styled('ok', 'green')}: {read}{erased}")
         return 0

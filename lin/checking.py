@@ -25,11 +25,14 @@ from lin.store.place import Place
 from lin.store.tree import Mode
 
 from . import config
+from .living import living
 from .progress import Progress
 from .records import Advice, Finding, LogEntry, VerifyReport
 
 _BLOCK = 256
 """Events read at once when the log is read backwards: one entry bundle."""
+_NEVER = 2**62
+"""Microseconds since 1970: the trash of every day."""
 _STALE = 86_400.0
 """Seconds after which a temporary file has no living writer any more."""
 
@@ -78,15 +81,28 @@ def verify_all(place: Place, ledger: Ledger, store: BlobStore, progress: Progres
     found = [Finding(problem.kind, problem.name, problem.message) for problem in report.findings]
     found[:0] = _description(place)
     found += [Finding("damaged", problem.name, problem.message) for problem in store.check()]
+    gone = _let_go(ledger)
     blobs = _Blobs(store, report.erased.__contains__, progress)
-    blobs.check(report.content)
+    blobs.check({digest: shape for digest, shape in report.content.items() if digest not in gone})
+    # What was thrown away may still be there, and then it is right, or it was collected.
+    trash = _Blobs(store, lambda _: True, progress, blobs)
+    trash.check({digest: shape for digest, shape in report.content.items() if digest in gone})
     return VerifyReport(
         events=report.checkpoint.size if report.checkpoint else 0,
         blobs=blobs.count,
         bytes=blobs.bytes,
-        erased=tuple(sorted(blobs.erased)),
+        erased=tuple(sorted(blobs.erased | (trash.erased & report.erased))),
         findings=(*found, *blobs.findings),
+        removed=tuple(sorted(trash.erased - report.erased)),
     )
+
+
+def _let_go(ledger: Ledger) -> Collection[Digest]:
+    """Return the content that only artifacts in the trash name."""
+    try:
+        return living(ledger.log, ledger.graph(), before=_NEVER).dead
+    except LinError:  # the log is damaged, which is a finding by itself
+        return ()
 
 
 def verify_one(graph: Graph, store: BlobStore, digest: Digest, shape: Shape, progress: Progress) -> VerifyReport:
@@ -121,13 +137,16 @@ def _description(place: Place) -> Iterator[Finding]:
 class _Blobs:
     """Read blobs and compare them with their digests, each once."""
 
-    def __init__(self, store: BlobStore, is_erased: Callable[[Digest], bool], progress: Progress) -> None:
+    def __init__(
+        self, store: BlobStore, is_erased: Callable[[Digest], bool], progress: Progress, after: _Blobs | None = None
+    ) -> None:
+        """Start counting, or go on after others: what they have looked at is not looked at again."""
         self._store = store
         self._is_erased = is_erased
         self._progress = progress
-        self._done: set[Digest] = set()
+        self._done: set[Digest] = set() if after is None else after._done  # noqa: SLF001 - its own half
         self.erased: set[Digest] = set()
-        self.findings: list[Finding] = []
+        self.findings: list[Finding] = [] if after is None else after.findings
         self.count = 0
         self.bytes = 0
 

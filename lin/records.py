@@ -457,6 +457,7 @@ class VerifyReport(Record):
         blobs: Blobs whose bytes were read and compared with their digest.
         bytes: Bytes read for that.
         erased: Digests that a tombstone explains.
+        removed: Digests of what was thrown away and collected.
         findings: What is wrong; empty when all is well.
     """
 
@@ -465,6 +466,7 @@ class VerifyReport(Record):
     bytes: int
     erased: tuple[Digest, ...]
     findings: tuple[Finding, ...]
+    removed: tuple[Digest, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -510,6 +512,103 @@ class Mirrored(Record):
     events: int
     files: int
     bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Collected(Record):
+    """What `gc` freed, or would free.
+
+    Attributes:
+        freed: Bytes of packs that were doomed long enough ago and are deleted.
+        deleted: How many packs these are.
+        doomed: Bytes that nothing needs, in packs that are doomed now; the next `gc` after the grace period frees them.
+        waiting: Bytes of packs that were doomed before, not long enough ago.
+        young: Bytes that nothing needs, in packs that were written lately: a put may be about to name them.
+        scattered: Bytes that nothing needs, in packs of which too much is needed to write the rest anew.
+        spared: How many doomed packs turned out to be needed.
+        kept: How many artifacts in the trash keep their content, by the reason.
+    """
+
+    freed: int
+    deleted: int
+    doomed: int
+    waiting: int
+    young: int
+    scattered: int
+    spared: int
+    kept: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Erased(Record):
+    """What was erased.
+
+    Attributes:
+        blobs: Blobs whose bytes are gone.
+        shared: Blobs of it that stay, since other content holds them.
+        bytes: How much smaller the store is.
+    """
+
+    blobs: int
+    shared: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Repaired(Record):
+    """What was mended, and what is still wrong.
+
+    Attributes:
+        mended: Digests and files that are whole again.
+        findings: What `verify` finds now.
+    """
+
+    mended: tuple[str, ...]
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Usage(Record):
+    """What the versions of a name take.
+
+    Attributes:
+        name: The artifacts' name.
+        versions: How many.
+        size: Bytes of all versions as they are outside.
+        stored: Bytes of the store that they need.
+        alone: Those of them that nothing else needs.
+    """
+
+    name: str
+    versions: int
+    size: int
+    stored: int
+    alone: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stats(Record):
+    """What all content takes; sizes in bytes.
+
+    Attributes:
+        artifacts: How many there are.
+        logical: Their sizes together, as if each were a file.
+        distinct: As if equal content were kept once.
+        records: Chunks and small blobs.
+        unique: Their sizes together: as if equal chunks were kept once.
+        stored: What they take, compressed or as differences.
+        files: Of the store's files.
+        codings: Stored bytes by how they are coded.
+    """
+
+    artifacts: int
+    logical: int
+    distinct: int
+    records: int
+    unique: int
+    stored: int
+    files: int
+    codings: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)

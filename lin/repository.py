@@ -13,18 +13,18 @@ from typing import Self
 from . import config, moments
 from ._opening import Opened, create, open_existing
 from .asking import Asking
+from .keeping import Keeping
 from .progress import Progress, counting
 from .reading import Found
-from .records import Exchange
+from .records import Exchange, Repaired
 from .remotes import DEFAULT
 from .sharing import Sharing
 from .tagging import Tagging
-from .upkeep import Upkeep
 
 __all__ = ["Found", "Progress", "Repository"]
 
 
-class Repository(Asking, Tagging, Sharing, Upkeep):
+class Repository(Asking, Tagging, Sharing, Keeping):
     """A set of immutable files named by their content, one signed log, and an index over it."""
 
     @classmethod
@@ -74,6 +74,16 @@ class Repository(Asking, Tagging, Sharing, Upkeep):
             except BaseException:
                 made.close()
                 raise
+
+    def repair(self, source: str | Path, *, progress: Progress | None = None) -> Repaired:
+        """Take what is missing or damaged here from another repository, best from a mirror, and look again.
+
+        Args:
+            source: A folder, URL or remembered name.
+            progress: Told of bytes and blobs.
+        """
+        with type(self).open(self.remotes.locate(str(source))) as there:
+            return self.mend(there, progress=progress)
 
     def as_of(self, moment: str | int | date, *, progress: Progress | None = None) -> Self:
         """Return this repository as it was, to be read only; close it as any other.

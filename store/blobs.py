@@ -204,12 +204,18 @@ class BlobStore:
         tally.count(0, 1)
         tally.finish()
 
-    def rewrite(self, packs: Iterable[str], keep: Callable[[Entry], bool]) -> int:
+    def rewrite(
+        self,
+        packs: Iterable[str],
+        keep: Callable[[Entry], bool],
+        plain: Callable[[Entry], bool] = lambda _: False,
+    ) -> int:
         """Write what is to stay of some packs into new ones, durably; the old ones stay as they are.
 
         Args:
             packs: The names of the packs.
             keep: Tells which records stay.
+            plain: Tells which of them are to stand without the bases that they have.
 
         Returns:
             How many bytes of records were written.
@@ -218,7 +224,7 @@ class BlobStore:
         sizes = self.packs.listed()
         with self._writing(doomed=gone) as writer:
             return sum(
-                self.upkeep.copy(self.packs.table(name, sizes[name]), keep, writer.packer)
+                self.upkeep.copy(self.packs.table(name, sizes[name]), keep, writer.packer, plain)
                 for name in gone
                 if name in sizes
             )

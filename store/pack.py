@@ -51,6 +51,10 @@ class Coding(IntEnum):
     NUMBERS = 3
 
 
+CODINGS = {coding.value: coding.name.lower() for coding in Coding}
+"""What people call the codings."""
+
+
 class Entry(NamedTuple):
     """One record of a pack; a plain tuple, since there are millions of them.
 

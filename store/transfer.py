@@ -15,6 +15,7 @@ from lin.errors import CorruptBlobError, CorruptContentError, NotFoundError
 from .blobs import BlobStore, BlobWriter
 from .catalogue import Record
 from .digest import Digest
+from .fetch import SPAN
 from .lists import Part
 from .pack import Kind
 
@@ -77,7 +78,7 @@ class _Pieces(io.RawIOBase):
         self._rest = self._rest[count:]
         return count
 
-    def _pieces(self, digest: Digest) -> Iterator[bytes]:
+    def _pieces(self, digest: Digest) -> Iterator[bytes | memoryview]:
         record = self._source.record(digest)
         if record is None or record.entry.kind == Kind.BLOB:
             for piece in self._source.stream(digest):
@@ -100,8 +101,9 @@ class _Pieces(io.RawIOBase):
                 self.fetched += size
                 yield self._source.fetch.chunk(chunk)
 
-    def _from_there(self, parts: Iterator[Part]) -> Iterator[bytes]:
+    def _from_there(self, parts: Iterator[Part]) -> Iterator[memoryview]:
+        buffer = bytearray(SPAN)
         for span in self._source.fetch.spans(parts):
-            data = self._source.fetch.read(span)
+            data = self._source.fetch.read_into(span, buffer)
             self.fetched += len(data)
             yield data

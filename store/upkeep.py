@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from lin.errors import CorruptContentError
+from lin.errors import CorruptContentError, NotFoundError
 
 from .catalogue import Record
 from .digest import Digest
 from .fetch import Fetcher, bases_of
 from .pack import Coding, Entry, Kind, Table, pack_file, pack_name
-from .packing import Coded, Packer
+from .packing import Coded, Packer, squeeze
 from .packs import DOOMED, OBJECTS, Packs, loose_digest, loose_file
 
 Reached = set[tuple[bytes, bool]]
@@ -79,10 +79,14 @@ class Upkeep:
         """Read what a pack holds; raises `CorruptContentError`, `NotFoundError`."""
         return self._packs.table(pack.name, pack.size)
 
-    def reach(self, blobs: Iterable[Digest]) -> Reached:
+    def reach(self, blobs: Iterable[Digest], *, bases: bool = True) -> Reached:
         """Return all records that blobs need: their lists, segments, chunks and the bases of those.
 
         A blob that is not there needs nothing.
+
+        Args:
+            blobs: Which blobs.
+            bases: Whether also what records are only stored as differences from.
 
         Raises:
             CorruptContentError: A list is damaged, so that what the blob needs is not known.
@@ -90,7 +94,7 @@ class Upkeep:
         reached: Reached = set()
         for digest in blobs:
             if (digest.value, True) not in reached:
-                self._reach_blob(digest, reached)
+                self._reach_blob(digest, reached, bases=bases)
         return reached
 
     def use(self, table: Table, reached: Reached) -> PackUse:
@@ -98,34 +102,52 @@ class Upkeep:
         live = sum(entry.stored for entry in table.entries if needed(entry, reached))
         return PackUse(live, table.records - live)
 
-    def _reach_blob(self, digest: Digest, reached: Reached) -> None:
+    def _reach_blob(self, digest: Digest, reached: Reached, *, bases: bool) -> None:
         found = self._packs.catalogue.find(digest.value)
         whole = [record for record in found if record.entry.kind in (Kind.BLOB, Kind.LIST)]
         if not whole:
             return
         reached.add((digest.value, True))
-        waiting = []
+        waiting: list[bytes] = []
         for record in whole:
             if record.entry.kind == Kind.LIST:
                 waiting += self._fetch.every_part(record)
-            waiting += bases_of(record.entry)
+            elif not bases:
+                waiting.append(digest.value)
+            waiting += bases_of(record.entry) if bases else ()
         while waiting:
             part = waiting.pop()
             if (part, False) in reached:
                 continue
             reached.add((part, False))
-            for record in self._packs.catalogue.find(part):
-                waiting += bases_of(record.entry)
+            if bases:
+                for record in self._packs.catalogue.find(part):
+                    waiting += bases_of(record.entry)
+
+    def is_whole(self, pack: str, entry: Entry) -> bool:
+        """Tell whether a record can be read as its table says."""
+        try:
+            self._fetch.plain(Record(pack, entry))
+        except (CorruptContentError, NotFoundError):
+            return False
+        return True
 
     # ------------------------------------------------------------------------ changing
 
-    def copy(self, table: Table, keep: Callable[[Entry], bool], packer: Packer) -> int:
+    def copy(
+        self,
+        table: Table,
+        keep: Callable[[Entry], bool],
+        packer: Packer,
+        plain: Callable[[Entry], bool] = lambda _: False,
+    ) -> int:
         """Write the records of a pack that are to stay into the packs of a batch, verified, as they are coded.
 
         Args:
             table: What the pack holds.
             keep: Tells what stays.
             packer: Where to; its packs must not be those that are going.
+            plain: Tells what is to stand by itself from now on, without the bases that it has.
 
         Returns:
             How many bytes were written.
@@ -137,12 +159,15 @@ class Upkeep:
         for entry in table.entries:
             if keep(entry):
                 record = Record(table.name, entry)
-                self._fetch.plain(record)
+                whole = self._fetch.plain(record)
                 data = self._packs.stored(record)
                 if Digest.of(data).value[:8] != entry.check:
                     raise CorruptContentError(f"the pack {pack_file(table.name)} changed while it was read")
-                coded = Coded(data, Coding(entry.coding), entry.bases, entry.depth)
-                packer.add(entry.digest, entry.size, Kind(entry.kind), coded, entry.check)
+                if plain(entry):
+                    packer.add(entry.digest, entry.size, Kind(entry.kind), squeeze(whole))
+                else:
+                    coded = Coded(data, Coding(entry.coding), entry.bases, entry.depth)
+                    packer.add(entry.digest, entry.size, Kind(entry.kind), coded, entry.check)
                 copied += entry.stored
         return copied
 
