@@ -127,14 +127,18 @@ def _use_everything(graph, monkeypatch) -> None:
                 graph.closure_kinds([ident("a")], direction, kinds)
                 for depth, limit in ((None, None), (None, 1), (0, None), (1, 1), (2, 1), (10**12, 1)):
                     graph.subgraph([ident("a"), ident("x")], direction, kinds, depth=depth, max_nodes=limit)
-    for within in WITHINS:
-        for newest_first in (False, True):
-            graph.measured("auc", within, newest_first=newest_first, after=Cursor(1, ident("a")), limit=1)
-        graph.measured_size("auc", within, at_most=1)
+    _search_by_value(graph)
     graph.leaks(WAYS)
     for kinds in ([GENERATED], WAYS, frozenset(EdgeKind)):
         graph.path(ident("a"), ident("r"), kinds)
         graph.path(ident("r"), ident("a"), kinds)
+
+
+def _search_by_value(graph) -> None:
+    for within in WITHINS:
+        for newest_first in (False, True):
+            graph.measured("auc", within, newest_first=newest_first, after=Cursor(1, ident("a")), limit=1)
+        graph.measured_size("auc", within, at_most=1)
 
 
 def _set_up_in_every_way(open_graph, cypher) -> None:
