@@ -87,6 +87,8 @@ class Looking(Session):
     ) -> Page:
         """Return runs, as a page of `Run`.
 
+        Looking for a status that hardly any run has may be `stopped`; see `search`.
+
         Raises:
             NotFoundError: There is no such experiment.
         """
@@ -151,7 +153,8 @@ class Looking(Session):
                 `lin.lineage.filters`. A model has those of the run that made it and of its evaluations.
             newest_first: Whether to begin with the newest.
             after: Only what comes after this cursor.
-            limit: At most so many.
+            limit: At most so many. A page that is not full after some seconds (`lin.lineage.searching.SECONDS`)
+                is `stopped`: it holds what was found so far, and `next` goes on. None asks for all, and waits.
 
         Raises:
             InvalidInputError: A kind does not exist, or the conditions cannot be read.
