@@ -91,7 +91,7 @@ def search(
     """
     if not where:
         return Sifted(graph.find(kinds=kinds, text=text, newest_first=newest_first, after=after, limit=limit))
-    wanted = (_HAVE_VALUES | ARTIFACT_KINDS) & set(kinds)
+    wanted = (_HAVE_VALUES | ARTIFACT_KINDS) & frozenset(kinds)
     rarest, size = _rarest(graph, where, FEW)
     if not (size and wanted):
         return Sifted([])
@@ -114,7 +114,7 @@ class _Asked:
     def __init__(
         self,
         graph: Graph,
-        kinds: Collection[NodeKind],
+        kinds: frozenset[NodeKind],
         text: str | None,
         where: Sequence[Condition],
         newest_first: bool,

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from lin.lineage import searching
 from lin.lineage.filters import parse
-from lin.lineage.graph import Cursor, EdgeKind, NodeKind
+from lin.lineage.graph import Cursor, EdgeKind, Node, NodeKind
 from lin.lineage.memory import MemoryGraph
 from lin.lineage.searching import search
 from lin.lineage.sqlite import SqliteGraph
@@ -167,7 +167,8 @@ def test_a_search_that_takes_too_long_goes_on_where_it_stopped(populous, monkeyp
     """It answers with what was found in time and where it stopped; what it goes on with from there completes it."""
     monkeypatch.setattr(searching, "SECONDS", -1.0)
     asked = {"kinds": [RUN, MODEL], "where": parse(WHERE), "newest_first": newest_first}
-    found, pages_read, after = [], 0, None
+    found: list[Node] = []
+    pages_read, after = 0, None
     while True:
         some = search(populous, after=after, limit=7, **asked)
         found += some.nodes
@@ -184,9 +185,14 @@ def test_a_search_that_takes_too_long_goes_on_where_it_stopped(populous, monkeyp
 def test_after_looking_in_vain_the_rarest_condition_leads(populous, monkeypatch):
     """Where no more than `MANY` meet a condition, the rest of the graph is not gone through."""
     monkeypatch.setattr(searching, "LOOKED", 20)
-    found_by = []
+    found_by: list[object] = []
     find = type(populous).find
-    monkeypatch.setattr(type(populous), "find", lambda self, **o: found_by.append(o) or find(self, **o))
+
+    def watched(self, **options):
+        found_by.append(options)
+        return find(self, **options)
+
+    monkeypatch.setattr(type(populous), "find", watched)
     found = search(populous, kinds=[RUN, MODEL], where=parse(WHERE), limit=7)
     assert {n.id for n in found.nodes} == {ident(0), ident("m0")}
     assert found.stopped is None
