@@ -88,6 +88,14 @@ def _ordered(nodes: Iterable[Node], newest_first: bool, after: Cursor | None) ->
     return [n for n in ordered if ((n.created, n.id) < mark if newest_first else (n.created, n.id) > mark)]
 
 
+def models_of(graph: Graph, experiment: NodeId, *, newest_first: bool, after: Cursor | None, limit: int | None) -> Page:
+    """Return the models of an experiment, as a page of `Artifact`, counted."""
+    models = graph.get(questions.models_of(graph, experiment)).values()
+    known = [node for node in models if reading.is_known(node)]
+    nodes = _ordered(known, newest_first, after)[: one_more(limit)]
+    return reading.page(nodes, [reading.artifact(node) for node in nodes], limit, len(known))
+
+
 def search(
     graph: Graph,
     *,

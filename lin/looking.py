@@ -126,6 +126,22 @@ class Looking(Session):
             raise NotFoundError(f"there is no experiment {name!r}", hint=f"There are: {known or 'none yet'}.")
         return Experiment(next(iter(node)), name)
 
+    def models_of(
+        self,
+        experiment: str,
+        *,
+        newest_first: bool = True,
+        after: Cursor | None = None,
+        limit: int | None = None,
+    ) -> Page:
+        """Return the models that belong to an experiment, and those that its runs generated, as a page of `Artifact`.
+
+        Raises:
+            NotFoundError: There is no such experiment.
+        """
+        group = self.experiment(experiment).id
+        return answers.models_of(self.graph, group, newest_first=newest_first, after=after, limit=limit)
+
     def aliases(self, name: str | None = None) -> Sequence[Alias]:
         """Return where the aliases of one name, or all, stand."""
         graph = self.graph

@@ -117,7 +117,7 @@ class Ledger:
         server, outage = self.server, self._outage
         if server is None or outage is None:
             return embedded
-        return FallbackGraph.over(server, embedded, outage) if self._served() else embedded
+        return FallbackGraph.over(server if self._served() else None, embedded, outage)
 
     def _served(self) -> bool:
         """Let the server catch up; whether it could."""
