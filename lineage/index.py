@@ -13,7 +13,9 @@ from pathlib import Path
 
 from lin.errors import ConflictError, CorruptLogError, DamagedIndexError, InvalidInputError, UnsupportedFormatError
 
-from ._sqlite_file import SCHEMA_VERSION, delete
+from ._sqlite_file import delete
+from ._sqlite_loading import Loading
+from ._sqlite_schema import SCHEMA_VERSION
 from .apply import combine, contribution
 from .checkpoint import Checkpoint
 from .envelope import parse
@@ -24,6 +26,9 @@ from .sqlite import SqliteGraph
 
 BATCH = 2_048
 """Events applied at once: enough to make a commit's sync cheap, few enough to show progress."""
+
+WORTH_LOADING = 5_000
+"""Events from which on an empty graph is loaded as a whole."""
 
 FILE_NAME = f"graph-v{SCHEMA_VERSION}.sqlite3"
 """The index's file in a cache folder; another version of lin has another, and neither disturbs the other."""
@@ -83,6 +88,10 @@ def catch_up(
             # In this order: the log only grows, so a checkpoint read later is never behind the position.
             position = graph.position()
             at = log.checkpoint()
+            end = at.size if stop is None else min(stop, at.size)
+            if position.size == 0 and end >= WORTH_LOADING and isinstance(graph, SqliteGraph):
+                applied += _load(log, at, graph, progress, stop, include)
+                continue
             for count in _follow(log, at, graph, position, progress, stop, include):
                 applied += count
         except ConflictError:
@@ -97,20 +106,55 @@ def catch_up(
 
 
 def rebuild(log: Log, graph: Graph, progress: Progress | None = None) -> int:
-    """Empty the graph and build it again from the whole log; return how many events it holds.
+    """Build the graph again from the whole log, and nothing else; return how many events it holds.
 
     Raises:
         CorruptLogError: As `catch_up`; the graph is left with what was proven.
     """
-    graph.clear()
+    at = log.checkpoint()
+    if at.size >= WORTH_LOADING and isinstance(graph, SqliteGraph):
+        _load(log, at, graph, progress, anew=True)
+    else:
+        graph.clear()
     catch_up(log, graph, progress)
     return graph.position().size
+
+
+def _load(  # noqa: PLR0917 - the arguments of `catch_up`, handed on
+    log: Log,
+    at: Checkpoint,
+    graph: SqliteGraph,
+    progress: Progress | None = None,
+    stop: int | None = None,
+    include: Included | None = None,
+    *,
+    anew: bool = False,
+) -> int:
+    """Fill a graph from nothing as far as that pays; return how many events that were.
+
+    What was proven before something turned out to be wrong is kept, as where batches are applied one by one.
+    """
+    applied = 0
+    wrong: CorruptLogError | UnsupportedFormatError | None = None
+    with graph.loading(anew=anew) as load:
+        if load is None:
+            return 0
+        try:
+            for count in _follow(log, at, load, Position(), progress, stop, include):
+                applied += count
+                if load.is_full:
+                    break
+        except (CorruptLogError, UnsupportedFormatError) as error:
+            wrong = error
+    if wrong is not None:
+        raise wrong
+    return applied
 
 
 def _follow(  # noqa: PLR0917 - the arguments of `catch_up`, handed on
     log: Log,
     at: Checkpoint,
-    graph: Graph,
+    graph: Graph | Loading,
     position: Position,
     progress: Progress | None,
     stop: int | None,

@@ -7,7 +7,7 @@ import time
 from itertools import count
 from pathlib import Path
 
-from lin.lineage import _sqlite_adjacency, sqlite
+from lin.lineage import _sqlite_adjacency, _sqlite_search
 from lin.lineage.events import ArtifactRecorded, EventId, RunFinished, RunStarted, RunUsed, Use
 from lin.lineage.graph import PROVENANCE, Direction, NodeKind
 from lin.lineage.index import FILE_NAME
@@ -65,7 +65,7 @@ def waited():
 def read(folder, number):
     """Ask again and again; note how long each question was blocked, and look that nothing goes backwards."""
     _sqlite_adjacency.WORTHWHILE = 10**9  # use snapshots, but leave making them to the writers
-    sqlite.SMALL_CLOSURE = 3
+    _sqlite_search.SMALL_CLOSURE = 3
     noted = (folder / f"read.{number}").open("a")
     before = 0
     while True:

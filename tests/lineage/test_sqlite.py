@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from lin.errors import BackendError, ConflictError, DamagedIndexError, PermissionDeniedError
-from lin.lineage import _sqlite_file, sqlite
+from lin.lineage import _sqlite_file, _sqlite_finding, _sqlite_paths, _sqlite_rows, _sqlite_search, _sqlite_writing
 from lin.lineage.graph import PROVENANCE, Batch, Cursor, Direction, EdgeKind, Measure, NodeKind, Position, Within
 from lin.lineage.sqlite import SqliteGraph
 from lin.lineage.testing import GraphSuite, dump, ident, link, node, put
@@ -46,9 +46,11 @@ class TestSqliteGraphLevelByLevel(TestSqliteGraph):
 
     @pytest.fixture(autouse=True)
     def _no_closure_is_small(self, monkeypatch):
-        monkeypatch.setattr(sqlite, "SMALL_CLOSURE", 0)
-        monkeypatch.setattr(sqlite, "_STEP", 3)
-        monkeypatch.setattr(sqlite, "_CHUNK", 2)
+        monkeypatch.setattr(_sqlite_search, "SMALL_CLOSURE", 0)
+        monkeypatch.setattr(_sqlite_rows, "STEP", 3)
+        monkeypatch.setattr(_sqlite_rows, "CHUNK", 2)
+        monkeypatch.setattr(_sqlite_finding, "CHUNK", 2)
+        monkeypatch.setattr(_sqlite_paths, "MANY_EDGES", 1)
 
 
 # ---------------------------------------------------------------------------- plans
@@ -116,7 +118,7 @@ def ask_everything(graph):
 def test_no_statement_can_explode(path, monkeypatch):
     """With statistics, no statement scans a table, builds an index of its own, or fills a Bloom filter."""
     monkeypatch.setattr(_sqlite_file, "_Connection", Recorder)
-    monkeypatch.setattr(sqlite, "SMALL_CLOSURE", 4)
+    monkeypatch.setattr(_sqlite_search, "SMALL_CLOSURE", 4)
     graph = SqliteGraph(path)
     kinds = (NodeKind.DATASET, NodeKind.RUN, NodeKind.MODEL)
     put(
@@ -244,7 +246,7 @@ def test_a_reader_is_not_blocked(path, graph):
 def test_an_answer_comes_from_one_state(graph, monkeypatch):
     """A question that takes several statements sees none of what is written between them."""
     put(graph, node("a"), link("a", "b"), link("b", "c"))
-    step = sqlite._step
+    step = _sqlite_search.step
     written: list[Any] = []
 
     def slow(*arguments):
@@ -253,7 +255,7 @@ def test_an_answer_comes_from_one_state(graph, monkeypatch):
             put(graph, *written)
         return step(*arguments)
 
-    monkeypatch.setattr(sqlite, "_step", slow)
+    monkeypatch.setattr(_sqlite_search, "step", slow)
     assert {n.id for n in graph.subgraph([ident("a")], DOWN, [TRAIN]).nodes} == {ident(x) for x in "abc"}
     assert {n.id for n in graph.subgraph([ident("a")], DOWN, [TRAIN]).nodes} == {ident(x) for x in [*"abc", "late"]}
 
@@ -368,7 +370,7 @@ def test_an_apply_that_fails_leaves_no_trace(graph, monkeypatch):
             raise fault
 
         with monkeypatch.context() as patch:
-            patch.setattr(sqlite, "write_notes", fail)
+            patch.setattr(_sqlite_writing, "write_notes", fail)
             with pytest.raises((BackendError, KeyboardInterrupt)):
                 put(graph, node("b"), link("b", "c"))
         assert dump(graph) == before
