@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import neo4j
 import pytest
 
@@ -35,10 +37,10 @@ def server(own_neo4j_service, monkeypatch):
 
 def settled(client, query):
     """Return the response once the outage is over, at the latest after a minute."""
-    for _ in range(120):
+    ends = time.monotonic() + 60
+    response = client.query(query).json
+    while "extensions" in response and time.monotonic() < ends:
         response = client.query(query).json
-        if "extensions" not in response:
-            break
     return response
 
 
@@ -50,12 +52,12 @@ def test_a_killed_server_is_said_with_each_answer(own_world, server, start_serve
     assert set(before) == {"data"}
     assert client.query(STATUS).json["data"]["repository"]["notices"] == []
     server.kill()
-    for _ in range(2):
-        during = client.query(QUERY).json
-        assert during["data"] == before["data"]
-        (notice,) = during["extensions"]["notices"]
-        assert "the embedded graph does" in notice
-        assert server.uri in notice
+    first, during = client.query(QUERY).json, client.query(QUERY).json
+    assert first == during
+    assert during["data"] == before["data"]
+    (notice,) = during["extensions"]["notices"]
+    assert "the embedded graph does" in notice
+    assert server.uri in notice
     status = client.query(STATUS).json["data"]["repository"]
     assert status["notices"] == [notice]
     sqlite, away = status["indexes"]
@@ -79,7 +81,7 @@ def test_a_server_killed_in_the_middle_of_a_request(own_world, server, start_ser
     client = start_server(own_world.repository)
     before = client.query(QUERY).json
     running = _neo4j_server._running
-    killed = []
+    killed: list[str] = []
 
     def watched(*arguments):
         run = running(*arguments)
