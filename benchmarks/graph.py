@@ -14,10 +14,14 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
+
+from lin.lineage.graph import Position
 
 from . import mlmd
 from .asking import QUESTIONS, open_graph
@@ -67,18 +71,25 @@ class Asker:
 
 def _load(engine: str, place: str, lineage: Lineage) -> Sample:
     """Fill a graph, batch by batch; what makes the batches is not counted."""
-    from lin.lineage.graph import Position  # noqa: PLC0415 - as late as what it is used with
-
     graph = open_graph(engine, place)
+    loading = getattr(graph, "loading", None)  # SQLite's: a whole graph at once, with its snapshot
+    if loading is None:
+        sample = _apply(graph, lineage)
+    else:
+        with loading() as load:
+            sample = _apply(load, lineage)
+            started = time.perf_counter()
+        sample = Sample(sample.seconds + time.perf_counter() - started)
+    graph.close()
+    return sample
+
+
+def _apply(graph: Any, lineage: Lineage) -> Sample:
     seconds, size = 0.0, 0
     for batch in lineage.batches():
         after = size + len(batch.events)
         seconds += timed(lambda: graph.apply(batch, expected=size, position=Position(after))).seconds  # noqa: B023
         size = after
-    make = getattr(graph, "make_snapshot", None)
-    if make is not None:
-        seconds += timed(make).seconds
-    graph.close()
     return Sample(seconds)
 
 
