@@ -19,6 +19,8 @@ QUERY = """{
   impact(ref: "train") { modelCount aliases { ref } }
   found(where: "trees > 10") { nodes { id } }
 }"""
+SECONDS = 120.0
+"""That a request may take: a server that has just begun plans each statement for the first time."""
 STATUS = "{ repository { notices indexes { engine behind problem } } }"
 
 
@@ -47,7 +49,7 @@ def settled(client, query):
 def test_a_killed_server_is_said_with_each_answer(own_world, server, start_server):
     """While the server is away each response says that the embedded graph answers, and so does a field."""
     own_world.repository.use_index(server.uri)
-    client = start_server(own_world.repository)
+    client = start_server(own_world.repository, seconds=SECONDS)
     before = client.query(QUERY).json
     assert set(before) == {"data"}
     assert client.query(STATUS).json["data"]["repository"]["notices"] == []
@@ -78,7 +80,7 @@ def test_a_killed_server_is_said_with_each_answer(own_world, server, start_serve
 def test_a_server_killed_in_the_middle_of_a_request(own_world, server, start_server, monkeypatch):
     """The request in which the server dies is answered as ever, and its response says by whom."""
     own_world.repository.use_index(server.uri)
-    client = start_server(own_world.repository)
+    client = start_server(own_world.repository, seconds=SECONDS)
     before = client.query(QUERY).json
     running = _neo4j_server._running
     killed: list[str] = []
