@@ -132,7 +132,7 @@ class Loading:
         """Add a batch and move to `position`; what it says may repeat itself and earlier batches."""
         if self._position.size != expected:
             raise ConflictError(f"{self._position.size} events were loaded, not {expected}")
-        with _without_collection():
+        with without_collection():
             self._add(batch)
             self._position = position
             self._flush(NODES_AT_ONCE, ROWS_AT_ONCE)
@@ -160,7 +160,7 @@ class Loading:
 
     def write(self) -> None:
         """Write what is left."""
-        with _without_collection():
+        with without_collection():
             self._flush(1, 1)
         if len(self.edges[0]) != number(self._db.execute(sql.COUNT_EDGES)):
             # Some were said several times: what the snapshot is made of is read again.
@@ -233,7 +233,7 @@ def _insert(db: sqlite3.Connection, statement: str, width: int, rows: Sequence[A
 
 
 @contextmanager
-def _without_collection() -> Iterator[None]:
+def without_collection() -> Iterator[None]:
     """Keep Python from looking for cycles among rows, which are very many, hold none, and are gone soon."""
     enabled = gc.isenabled()
     gc.disable()

@@ -14,14 +14,14 @@ from pathlib import Path
 from lin.errors import ConflictError, CorruptLogError, DamagedIndexError, InvalidInputError, UnsupportedFormatError
 
 from ._sqlite_file import delete
-from ._sqlite_loading import Loading
+from ._sqlite_loading import Loading, without_collection
 from ._sqlite_schema import SCHEMA_VERSION
-from .apply import combine, contribution
+from .apply import combine
 from .checkpoint import Checkpoint
-from .envelope import parse
 from .graph import Batch, Graph, Position
 from .log import Leaf, Log
 from .merkle import Frontier, leaf_digest
+from .proven import read
 from .sqlite import SqliteGraph
 
 BATCH = 2_048
@@ -185,11 +185,9 @@ def _follow(  # noqa: PLR0917 - the arguments of `catch_up`, handed on
             if frontier.size == position.size:
                 _check(log, frontier, at, known=True)
             _check(log, following, at, known=False)
-        graph.apply(
-            combine(_contribution(leaf, include) for leaf in some),
-            expected=frontier.size,
-            position=Position(following.size, following.nodes),
-        )
+        with without_collection():
+            said = combine(_contribution(leaf, include) for leaf in some)
+        graph.apply(said, expected=frontier.size, position=Position(following.size, following.nodes))
         frontier = following
         if progress is not None:
             progress(frontier.size, stop)
@@ -213,11 +211,9 @@ def _batches(leaves: Iterator[Leaf]) -> Iterator[list[Leaf]]:
 
 def _contribution(leaf: Leaf, include: Included | None) -> Batch:
     try:
-        signed = parse(leaf.data)
+        at, said = read(leaf.data, leaf.position)
     except UnsupportedFormatError:
         raise
     except InvalidInputError as error:
         raise CorruptLogError(f"entry {leaf.position} of the log is no event: {error.message}") from error
-    if include is not None and not include(leaf.position, signed.event.at):
-        return Batch()
-    return contribution(signed.event, signed.id, leaf.position)
+    return said if include is None or include(leaf.position, at) else Batch()
