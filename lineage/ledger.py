@@ -11,12 +11,12 @@ from pathlib import Path
 from threading import Lock
 from typing import TypeVar
 
-from lin.errors import ConflictError, DamagedIndexError
+from lin.errors import ConflictError, CorruptContentError, DamagedIndexError, LinError
 
 from .admission import GraphAdmission
 from .envelope import SignedEvent, sign
 from .events import Event, EventId, KeyChanged, Statement, now
-from .fallback import AWAY, FallbackGraph, Outage
+from .fallback import FallbackGraph, Outage
 from .graph import Graph, Position
 from .index import FILE_NAME, Progress, catch_up, open_index, rebuild
 from .keys import ActorKey
@@ -125,7 +125,10 @@ class Ledger:
             return False
         try:
             catch_up(self.log, self.server)
-        except AWAY as error:
+        except CorruptContentError:
+            raise
+        except LinError as error:
+            # The embedded graph has caught up before: whatever this is, a full disk or others' data, is the server's.
             self._outage.begin(error)
             return False
         self._outage.end()

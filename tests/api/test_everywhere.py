@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import neo4j
 import pytest
 
 from lin import indexes
@@ -546,14 +545,11 @@ def test_one_answer_everywhere(every, question, way):
 
 
 @pytest.fixture
-def with_neo4j(every, own_neo4j_service, monkeypatch) -> Iterator[Everywhere]:
+def with_neo4j(every, empty_neo4j, monkeypatch) -> Iterator[Everywhere]:
     """Let a real Neo4j server answer."""
-    service = own_neo4j_service
-    with neo4j.GraphDatabase.driver(service.uri, auth=service.auth) as driver:
-        driver.execute_query("MATCH (n) DETACH DELETE n")
-    monkeypatch.setenv(indexes.USER, service.auth[0])
-    monkeypatch.setenv(indexes.PASSWORD, service.auth[1])
-    every.repository.use_index(service.uri)
+    monkeypatch.setenv(indexes.USER, empty_neo4j.auth[0])
+    monkeypatch.setenv(indexes.PASSWORD, empty_neo4j.auth[1])
+    every.repository.use_index(empty_neo4j.uri)
     yield every
     every.repository.use_index("sqlite")
 

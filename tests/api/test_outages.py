@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 
-import neo4j
 import pytest
 
 from lin import indexes
@@ -25,16 +24,13 @@ STATUS = "{ repository { notices indexes { engine behind problem } } }"
 
 
 @pytest.fixture
-def server(own_neo4j_service, monkeypatch):
+def server(empty_neo4j, monkeypatch):
     """A server with an empty database, of which an outage is over as soon as it is back."""
-    with neo4j.GraphDatabase.driver(own_neo4j_service.uri, auth=own_neo4j_service.auth) as driver:
-        driver.execute_query("MATCH (n) DETACH DELETE n")
-    user, password = own_neo4j_service.auth
+    user, password = empty_neo4j.auth
     monkeypatch.setenv(indexes.USER, user)
     monkeypatch.setenv(indexes.PASSWORD, password)
     monkeypatch.setattr(fallback, "PATIENCE", 0.5)
-    yield own_neo4j_service
-    own_neo4j_service.start()
+    return empty_neo4j
 
 
 def settled(client, query):

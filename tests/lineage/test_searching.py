@@ -1,4 +1,4 @@
-"""Search by name, kind and value, asked of both embedded engines."""
+"""Search by name, kind and value, asked of every engine."""
 
 import pytest
 from hypothesis import given, settings
@@ -16,8 +16,18 @@ MADE, OF = EdgeKind.GENERATED, EdgeKind.EVALUATED
 RUN, EVALUATION, MODEL = NodeKind.RUN, NodeKind.EVALUATION, NodeKind.MODEL
 
 
-@pytest.fixture(params=["memory", "sqlite", "sqlite, of which everything has many"])
+@pytest.fixture(
+    params=[
+        "memory",
+        "sqlite",
+        "sqlite, of which everything has many",
+        pytest.param("neo4j", marks=pytest.mark.service),
+    ]
+)
 def graph(request, tmp_path, monkeypatch):
+    if request.param == "neo4j":
+        yield request.getfixturevalue("neo4j_graph")
+        return
     if request.param.endswith("many"):
         monkeypatch.setattr(searching, "FEW", 1)
         monkeypatch.setattr(searching, "_STEP", 2)

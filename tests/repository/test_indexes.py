@@ -21,15 +21,12 @@ service = pytest.mark.service
 
 
 @pytest.fixture
-def server(own_neo4j_service, monkeypatch):
+def server(empty_neo4j, monkeypatch):
     """A server with an empty database; this user's credentials are in the environment."""
-    with neo4j.GraphDatabase.driver(own_neo4j_service.uri, auth=own_neo4j_service.auth) as driver:
-        driver.execute_query("MATCH (n) DETACH DELETE n")
-    user, password = own_neo4j_service.auth
+    user, password = empty_neo4j.auth
     monkeypatch.setenv(indexes.USER, user)
     monkeypatch.setenv(indexes.PASSWORD, password)
-    yield own_neo4j_service
-    own_neo4j_service.start()
+    return empty_neo4j
 
 
 def engines(repository: Repository) -> dict[str, tuple[int | None, int | None]]:
@@ -234,6 +231,49 @@ def test_somebody_elses_data_is_not_mixed(repository, write, server):
         counted = driver.execute_query("MATCH (n) RETURN count(n)").records[0][0]
     assert counted == 1
     assert list(engines(repository)) == ["sqlite"]
+
+
+@service
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("CREATE (:Person {name: 'Ada'})", "nodes that are not lin's (Person)"),
+        ("MATCH (m:LinMeta {one: 1}) SET m.repository = 'other'", "another repository, 'other'"),
+        ("MATCH (m:LinMeta {one: 1}) SET m.schema = 99", "a newer lin made the graph"),
+    ],
+)
+def test_a_server_that_became_somebody_elses(repository, write, server, change, said):
+    """It is not touched; writes succeed all the same, and the embedded graph answers and says why."""
+    repository.put(write("data.csv"))
+    repository.use_index(server.uri)
+    before = asked(repository)
+    with neo4j.GraphDatabase.driver(server.uri, auth=server.auth) as driver:
+        driver.execute_query(change)
+        everything = "MATCH (n) RETURN count(n), sum(size(keys(n)))"
+        left = driver.execute_query(everything).records[0].values()
+        with Repository.open(repository.url) as again:
+            assert asked(again) == before
+            (notice,) = again.notices
+            assert said in notice
+            assert again.put(write("later.csv", "d\n4\n")).added
+            assert "later.csv@v1" in [item.label for item in again.artifacts().items]
+            assert again.index_status()[-1].problem
+        assert driver.execute_query(everything).records[0].values() == left
+
+
+@service
+def test_an_older_schema_is_filled_again(repository, write, server):
+    """A graph that an older lin made is made anew from the log with the first question."""
+    repository.put(write("data.csv"))
+    repository.use_index(server.uri)
+    before = asked(repository)
+    with neo4j.GraphDatabase.driver(server.uri, auth=server.auth) as driver:
+        driver.execute_query("MATCH (m:LinMeta {one: 1}) SET m.schema = 1")
+        driver.execute_query("DROP INDEX lin_value")
+        with Repository.open(repository.url) as again:
+            assert asked(again) == before
+            assert (again.notices, engines(again)["neo4j"][1]) == ([], 0)
+        assert driver.execute_query("SHOW INDEXES YIELD name WHERE name = 'lin_value'").records
 
 
 @service
