@@ -44,19 +44,27 @@ class JournaledLog:
             CorruptLogError: The journal is damaged, or does not fit to the log.
         """
         self._log.opened = True
-        seen = self._seen
-        if seen is not None and self._journal.unchanged(seen):
+        if self._seen is not None and self._journal.unchanged(self._seen):
             return self._log.checkpoint()
-        self._seen = seen = self._journal.read()
+        self._seen = None
+        seen = self._journal.read()
         if seen is None:
             return self._log.checkpoint()
         if seen.boot != boot():
             return self._recover(seen)
         try:
             at = self._log.checkpoint()
-            return self._redo(seen, at) if seen.commits and self._last(seen).size > at.size else at
+            last = self._last(seen)
+            if last.size > at.size:
+                at = self._redo(seen, at)
+            elif last.size < at.size:
+                # Someone wrote by another way: what comes next can't follow from this journal.
+                self._settle(seen, at)
+                seen = self._journal.begin(at.note)
         except CorruptLogError:
             return self._recover(seen)
+        self._seen = seen
+        return at
 
     def extend(self, leaves: Sequence[bytes], key: Signer) -> Checkpoint:
         """Append leaves; see `Log.extend`."""
@@ -66,39 +74,37 @@ class JournaledLog:
         planned = self._log.plan(leaves, at=at)
         new = self._log.sign(planned, key)
         body = encode_commit(new, leaves)
+        # Until all is done, the journal is read again: should something fail here, it may be ahead of the files.
+        seen, self._seen = self._seen, None
         if len(body) > LARGEST // 4:
-            self._settle(at)
+            self._settle(seen, at)
             self._log.write(planned)
             self._log.publish(new, before=at)
             self._seen = self._journal.begin(new.note)
             return new
-        seen = None if self._seen is None else self._journal.append(self._seen, body)
-        if seen is None:
-            self._settle(at)
-            seen = self._journal.append(self._begin(at, len(body)), body)
-        self._seen = seen
+        written = None if seen is None else self._journal.append(seen, body)
+        if written is None:
+            self._settle(seen, at)
+            written = self._journal.append(self._begin(seen, at, len(body)), body)
+        assert written is not None  # noqa: S101 - it was begun with room for it
         # From here on it is durable.
         self._lazy.write(planned)
-        self._publish(new, at)
+        self._lazy.publish(new, before=at, kept=self._base(written))
+        self._seen = written
         return new
 
-    def _publish(self, new: Checkpoint, before: Checkpoint) -> None:
-        assert self._seen is not None  # noqa: S101 - its callers wrote to it
-        self._lazy.publish(new, before=before, kept=self._base(self._seen))
-
-    def _begin(self, at: Checkpoint, needed: int) -> Contents:
+    def _begin(self, seen: Contents | None, at: Checkpoint, needed: int) -> Contents:
         """Begin a journal that has room for a commit: twice as large as the last one."""
-        size = SMALLEST if self._seen is None else min(2 * self._seen.size, LARGEST)
+        size = SMALLEST if seen is None else min(2 * seen.size, LARGEST)
         while size < 2 * needed + SMALLEST // 2:
             size *= 2
-        self._seen = seen = self._journal.begin(at.note, size=size)
-        return seen
+        return self._journal.begin(at.note, size=size)
 
-    def _settle(self, at: Checkpoint) -> None:
+    def _settle(self, seen: Contents | None, at: Checkpoint) -> None:
         """Make the files of the log durable, as far as they may not be."""
-        if self._seen is None or not self._seen.commits:
+        if seen is None or not seen.commits:
             return
-        base = self._base(self._seen)
+        base = self._base(seen)
         root = self._place.locate(FOLDER)
         files = [self._place.locate(f"{FOLDER}/{tile.name}") for tile in tiles_of(at.size, since=base.size)]
         folders = dict.fromkeys(parent for file in files for parent in _parents(file, root))
@@ -118,7 +124,7 @@ class JournaledLog:
         if (planned.size, planned.root) != (last.size, last.root):
             raise CorruptLogError("the journal does not lead to the checkpoint that it holds")
         self._lazy.write(planned)
-        self._publish(last, at)
+        self._lazy.publish(last, before=at, kept=base)
         return last
 
     def _recover(self, seen: Contents) -> Checkpoint:

@@ -114,8 +114,8 @@ class Log:
             CorruptLogError: It is missing, broken, or not signed by the log's key.
         """
         if not self.opened:
-            self.opened = True
             self._open()
+            self.opened = True
         try:
             note = self._place.read(CHECKPOINT)
         except NotFoundError as error:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from lin.errors import CorruptLogError, PermissionDeniedError
+from lin.errors import CorruptLogError, LinError, PermissionDeniedError
 from lin.lineage import journal, journaled
 from lin.lineage.audit import audit
 from lin.lineage.checkpoint import Checkpoint
@@ -213,9 +213,15 @@ class Counter:
         return call
 
 
-@pytest.mark.parametrize("commits", [0, 3, 12], ids=["new", "young", "full"])
+@pytest.mark.parametrize(
+    ("commits", "largest"),
+    [(0, 1 << 20), (3, 1 << 20), (12, 1 << 20), (3, 4096)],
+    ids=["new", "young", "full", "large"],
+)
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-def test_killed_at_any_step(tmp_path, monkeypatch, commits, after):
+def test_killed_at_any_step(  # noqa: PLR0917 - pytest gives them by name
+    tmp_path, monkeypatch, start_system, commits, largest, after
+):
     """A writer that dies at any call leaves the old log or the new one, whole, and others go on from there."""
     monkeypatch.setattr(journaled, "SMALLEST", 8192)
     broken_at = 0
@@ -226,6 +232,7 @@ def test_killed_at_any_step(tmp_path, monkeypatch, commits, after):
         commit_many(log, commits)
         before = ids(log)
         with monkeypatch.context() as patch:
+            patch.setattr(journaled, "LARGEST", largest)
             counter = Counter(patch, broken_at, after=after)
             try:
                 submit(log, "a", "b")
@@ -241,6 +248,9 @@ def test_killed_at_any_step(tmp_path, monkeypatch, commits, after):
         submit(other, "a", "b")
         submit(other, "c")
         assert ids(open_log(folder)) == [*before, *new, run_started("c").id]
+        start_system(f"start {broken_at}")  # and it can be recovered
+        submit(open_log(folder), "d")
+        assert len(ids(open_log(folder))) == commits + 4
         assert not findings(folder)
         if counter.count <= broken_at:
             break
@@ -440,13 +450,32 @@ def test_a_journal_of_another_log_is_refused(folder, log, tmp_path, start_system
     assert len(ids(open_log(folder))) == 1
 
 
-def test_a_log_written_without_a_journal_goes_on_with_one(folder, log):
+def test_a_log_written_without_a_journal_goes_on_with_one(folder, log, start_system):
     """A log whose files were synced one by one, also by a lin that knows no journal, is continued."""
     log.extend([run_started("old").leaf], LOG_KEY)
     submit(log, "new")
     log.extend([run_started("by an older lin").leaf], LOG_KEY)
     submit(open_log(folder), "newer")
+    start_system("second")
     assert len(ids(open_log(folder))) == 4
+    assert not findings(folder)
+
+
+def test_files_that_cannot_be_written_are_made_up_for(folder, log, monkeypatch):
+    """Where the journal could be written and the log's files could not, the next commit finishes that one first."""
+    sequencer = Sequencer(log, lambda: LOG_KEY, lambda: ScanningAdmission(log))
+    sequencer.submit([run_started("one")])
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", full)
+        with pytest.raises(LinError):
+            sequencer.submit([run_started("two")])
+    sequencer.submit([run_started("three")])
+    sequencer.submit([run_started("two")])
+    assert ids(open_log(folder)) == [run_started(name).id for name in ("one", "two", "three")]
     assert not findings(folder)
 
 
