@@ -76,8 +76,21 @@ class SqliteFile:
         """
         self.release()
         with self.errors():
-            self.switch(fresh_name(self.path))
+            if self.can_switch():
+                self.switch(fresh_name(self.path))
+            else:
+                delete(self.path)
             self._release(self._connect())
+
+    def can_switch(self) -> bool:
+        """Tell whether another file can take this one's place: not every file system has symbolic links."""
+        link = self.path.with_name(f"{fresh_name(self.path).name}-link")
+        try:
+            link.symlink_to(link.name)
+            link.unlink()
+        except OSError:
+            return False
+        return True
 
     def switch(self, file: Path) -> None:
         """Let another file, which lies beside it, be the index from now on, and delete the present one.

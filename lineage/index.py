@@ -91,7 +91,8 @@ def catch_up(
             end = at.size if stop is None else min(stop, at.size)
             if position.size == 0 and end >= WORTH_LOADING and isinstance(graph, SqliteGraph):
                 applied += _load(log, at, graph, progress, stop, include)
-                continue
+                if graph.position().size:
+                    continue
             for count in _follow(log, at, graph, position, progress, stop, include):
                 applied += count
         except ConflictError:
@@ -112,9 +113,8 @@ def rebuild(log: Log, graph: Graph, progress: Progress | None = None) -> int:
         CorruptLogError: As `catch_up`; the graph is left with what was proven.
     """
     at = log.checkpoint()
-    if at.size >= WORTH_LOADING and isinstance(graph, SqliteGraph):
-        _load(log, at, graph, progress, anew=True)
-    else:
+    pays = at.size >= WORTH_LOADING
+    if not (pays and isinstance(graph, SqliteGraph) and _load(log, at, graph, progress, anew=True)):
         graph.clear()
     catch_up(log, graph, progress)
     return graph.position().size

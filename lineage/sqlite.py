@@ -87,8 +87,12 @@ class SqliteGraph:
 
         Yields:
             Where to apply batches from position 0 on; None if `anew` is False and the graph holds something, which
-            another process may have loaded while this one waited for it to finish.
+            another process may have loaded while this one waited for it to finish, or if the file system has no
+            symbolic links.
         """
+        if not self._file.can_switch():
+            yield None
+            return
         with loading(self._file, self._snapshot, lambda: anew or self.position().size == 0) as load:
             yield load
 

@@ -1,9 +1,11 @@
 """A whole graph is loaded into a new file, which becomes the index in one step."""
 
+import errno
 import fcntl
 import multiprocessing
 import os
 import threading
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -255,6 +257,23 @@ def test_only_one_loads(log, graph, path, monkeypatch):
     assert (sum(index_of), answers) == (4, [0])
     assert other.position().size == 4
     other.close()
+
+
+def test_without_symbolic_links(log, graph, path, monkeypatch):
+    """Where a file system has no symbolic links, the index is built batch by batch in its own file."""
+    log.extend([run(n) for n in range(4)], LOG_KEY)
+
+    def refuse(*_, **__):
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "symlink_to", refuse)
+    assert catch_up(log, graph) == 4
+    put(graph, node("never logged"))
+    assert rebuild(log, graph) == 4
+    assert not graph.get([ident("never logged")])
+    graph._file.recreate()
+    assert graph.position() == Position()
+    assert not path.is_symlink()
 
 
 def test_what_was_proven_is_kept(log, graph, monkeypatch):

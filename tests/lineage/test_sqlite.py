@@ -13,6 +13,7 @@ import pytest
 
 from lin.errors import BackendError, ConflictError, DamagedIndexError, PermissionDeniedError
 from lin.lineage import _sqlite_file, _sqlite_finding, _sqlite_paths, _sqlite_rows, _sqlite_search, _sqlite_writing
+from lin.lineage import _sqlite_statements as sql
 from lin.lineage.graph import PROVENANCE, Batch, Cursor, Direction, EdgeKind, Measure, NodeKind, Position, Within
 from lin.lineage.sqlite import SqliteGraph
 from lin.lineage.testing import GraphSuite, dump, ident, link, node, put
@@ -159,6 +160,17 @@ def test_no_statement_can_explode(path, monkeypatch):
             assert "AUTOMATIC" not in line, (statement, plan)
             assert not line.startswith("SCAN") or line.startswith(harmless), (statement, plan)
     assert any("SEARCH e USING" in line for plan in plans.values() for line in plan)
+
+
+def test_a_path_is_searched_from_the_side_with_fewer_edges(graph, monkeypatch):
+    """A way from a hub is found from its other end, without looking at the hub's edges."""
+    stepped = []
+    parents = sql.parents
+    monkeypatch.setattr(sql, "parents", lambda direction, kinds: stepped.append(direction) or parents(direction, kinds))
+    put(graph, *(link("hub", n) for n in range(200)), *(link(n, n + 1) for n in range(200, 220)), link("hub", 200))
+    way = graph.path(ident("hub"), ident(220), [TRAIN])
+    assert [edge.target for edge in way] == [ident(n) for n in range(200, 221)]
+    assert set(stepped) == {UP}
 
 
 def test_the_plain_filter_would_explode(graph):
