@@ -19,6 +19,7 @@ from strawberry.exceptions import MissingQueryError
 from strawberry.schema.exceptions import CannotGetOperationTypeError
 
 from lin.errors import InvalidInputError
+from lin.lineage.fallback import standing_in
 from lin.repository import Repository
 
 from .failures import INVALID_QUERY, Report, describe, failure, internal
@@ -111,12 +112,19 @@ class Engine:
 
     def execute(self, request: Request) -> dict[str, Any]:
         """Execute a request on this thread and return the response; never raises for what the request says."""
+        with standing_in() as notices, Context(self.repository, self.seconds, notices) as context:
+            response = self._executed(request, context)
+        if notices:
+            response["extensions"] = {"notices": list(dict.fromkeys(notices))}
+        return response
+
+    def _executed(self, request: Request, context: Context) -> dict[str, Any]:
         try:
             result = self._loop().run_until_complete(
                 schema.execute(
                     request.query,
                     variable_values=dict(request.variables) if request.variables else None,
-                    context_value=Context(self.repository, self.seconds),
+                    context_value=context,
                     operation_name=request.operation,
                 )
             )

@@ -16,13 +16,18 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
+
+from lin.lineage._sqlite_adjacency import WORTHWHILE
+from lin.lineage.graph import Position
 
 from . import mlmd
 from .asking import QUESTIONS, open_graph
 from .committing import committing
-from .measuring import Contender, Folder, Sample, Scenario, environment, timed
+from .measuring import Contender, Folder, Sample, Scenario, environment, processor_time
+from .rebuilding import EVENTS, rebuilding
 from .synthetic import Lineage
 
 SIZES = (100_000, 1_000_000)
@@ -65,21 +70,44 @@ class Asker:
             self._process.communicate()
 
 
-def _load(engine: str, place: str, lineage: Lineage) -> Sample:
+def _load(engine: str, place: str, lineage: Lineage, processor: list[Sample]) -> Sample:
     """Fill a graph, batch by batch; what makes the batches is not counted."""
-    from lin.lineage.graph import Position  # noqa: PLC0415 - as late as what it is used with
-
     graph = open_graph(engine, place)
-    seconds, size = 0.0, 0
+    took = _Clock()
+    loading = getattr(graph, "loading", None)  # SQLite's: a whole graph at once, with its snapshot
+    if loading is None:
+        _apply(graph, lineage, took)
+    else:
+        with ExitStack() as block:
+            load = block.enter_context(loading())
+            _apply(load, lineage, took)
+            took.run(block.close)
+        if lineage.nodes < WORTHWHILE:
+            graph.make_snapshot()  # type: ignore[attr-defined] # what SciPy searches is read from it
+    graph.close()
+    processor.append(Sample(took.processor))
+    return Sample(took.seconds)
+
+
+@dataclass(slots=True)
+class _Clock:
+    """Add up what several calls take."""
+
+    seconds: float = 0.0
+    processor: float = 0.0
+
+    def run(self, work: Callable[[], object]) -> None:
+        seconds, processor = processor_time(work)
+        self.seconds += seconds.seconds
+        self.processor += processor.seconds
+
+
+def _apply(graph: Any, lineage: Lineage, took: _Clock) -> None:
+    size = 0
     for batch in lineage.batches():
         after = size + len(batch.events)
-        seconds += timed(lambda: graph.apply(batch, expected=size, position=Position(after))).seconds  # noqa: B023
+        took.run(lambda: graph.apply(batch, expected=size, position=Position(after)))  # noqa: B023 - called at once
         size = after
-    make = getattr(graph, "make_snapshot", None)
-    if make is not None:
-        seconds += timed(make).seconds
-    graph.close()
-    return Sample(seconds)
 
 
 def _engines(folder: Folder, size: int) -> Iterator[tuple[str, str, str]]:
@@ -102,15 +130,17 @@ def _at(folder: Folder, size: int, runs: int) -> Iterator[Scenario]:
     engines = list(_engines(folder, size))
 
     def load(engine: str, place: str) -> Callable[[], Sample]:
-        return lambda: _load(engine, place, lineage)
+        return lambda: _load(engine, place, lineage, processor if engine == "sqlite" else [])
 
+    processor: list[Sample] = []
     loads = [Contender(name, load(engine, place)) for name, engine, place in engines]
+    loads.insert(1, Contender("SQLite, processor time", lambda: processor[-1]))
     with ExitStack() as cleanup:
         store = mlmd.Store.start(folder.fresh(f"mlmd-{size}"))
         if store is not None:
             cleanup.callback(store.close)
             loads.append(Contender("ML Metadata", lambda: store.load(lineage)))
-        yield Scenario(f"load about {size:,} nodes and as many evaluated models", loads, runs=1)
+        yield Scenario(f"load about {size:,} nodes and as many evaluations as models", loads, runs=1)
         about = folder.fresh(f"lineage-{size}.json")
         about.write_text(json.dumps(asdict(lineage)))
         for key, question in QUESTIONS.items():
@@ -134,4 +164,6 @@ def _at(folder: Folder, size: int, runs: int) -> Iterator[Scenario]:
             )
             for _, asker in askers:
                 asker.close()
+        if size <= SIZES[0]:
+            yield rebuilding(folder, events=EVENTS if size == SIZES[0] else size, runs=3)
         yield from committing(folder, Path(engines[0][2]), lineage.nodes, runs=20 if size < SIZES[0] else 300)

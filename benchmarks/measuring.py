@@ -164,6 +164,13 @@ def timed(work: Callable[[], object]) -> Sample:
     return Sample(time.perf_counter() - started)
 
 
+def processor_time(work: Callable[[], object]) -> tuple[Sample, Sample]:
+    """Time a call in this process by the clock and by the processor, which a busy machine disturbs less."""
+    began = time.perf_counter(), time.process_time()
+    work()
+    return Sample(time.perf_counter() - began[0]), Sample(time.process_time() - began[1])
+
+
 @dataclass(slots=True)
 class Folder:
     """A folder to work in, with a fresh name for whatever has to be new."""

@@ -37,11 +37,15 @@ def place(token: str | None, question: Question) -> Cursor | None:
 
 
 def document(page: Page, question: Question) -> dict[str, Any]:
-    """Return a page as JSON: `items`, `total` where that was counted, and the token of the `next` one."""
+    """Return a page as JSON: `items`, `total` where that was counted, and the token of the `next` one.
+
+    `stopped` is true where it took too long to fill the page; the `next` one goes on.
+    """
     return {
         "type": "page",
         "items": [item.to_json() for item in page.items],
         "total": page.total,
+        "stopped": page.stopped,
         "next": tokens.encode(page.next, tokens.bind(question)) if page.next else None,
     }
 
@@ -51,4 +55,5 @@ def say_more(page: Page, question: Question, one: str, many: str = "") -> None:
     if page.next is not None:
         shown = number(len(page.items), one, many)
         total = f" of {page.total:,} in all" if page.total is not None else ""
-        output.say(f"… {shown}{total}; for the next: --after {tokens.encode(page.next, tokens.bind(question))}")
+        how = "that was all that could be found in time; to look further" if page.stopped else "for the next"
+        output.say(f"… {shown}{total}; {how}: --after {tokens.encode(page.next, tokens.bind(question))}")

@@ -60,7 +60,7 @@ def search(  # noqa: PLR0917 - click gives them by name
     if session.json:
         output.document(pages.document(found, question))
     elif not found.items:
-        output.say("nothing further" if token else "nothing found")
+        output.say("nothing found so far" if found.stopped else "nothing further" if token else "nothing found")
     else:
         layout = [
             Column("what", style="bold"),
@@ -69,6 +69,7 @@ def search(  # noqa: PLR0917 - click gives them by name
             Column("", shrinks=True),
         ]
         table.show(layout, [row(item) for item in found.items])
+    if not session.json:
         pages.say_more(found, question, "thing")
     return 0 if found.items else 1
 

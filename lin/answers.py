@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from dataclasses import replace
 from typing import Any
 
 from lin.errors import InvalidInputError
@@ -51,31 +51,33 @@ def runs(
     after: Cursor | None,
     limit: int | None,
 ) -> Page:
-    """Return runs in the order they started, as a page of `Run`."""
-    wished = one_more(limit)
+    """Return runs in the order they started, as a page of `Run`; see `Repository.runs`."""
     if experiment is None:
-        nodes: Iterable[Node] = _all_runs(graph, newest_first=newest_first, after=after)
+        steps = _all_runs(graph, newest_first=newest_first, after=after)
     else:
         members = graph.edges([experiment], Direction.UP, {EdgeKind.IN_EXPERIMENT})
         nodes = _ordered(graph.get({edge.source for edge in members}).values(), newest_first, after)
-    wanted = (
-        node
-        for node in nodes
-        if node.kind == NodeKind.RUN
-        and reading.is_known(node)
-        and (not statuses or reading.run(node).status in statuses)
-    )
-    found = list(islice(wanted, wished))
-    return reading.page(found, [reading.run(node) for node in found], limit)
+        steps = (nodes[start : start + _STEP] for start in range(0, len(nodes), _STEP))
+
+    def wanted(nodes: Sequence[Node]) -> Iterable[Node]:
+        runs = [node for node in nodes if node.kind == NodeKind.RUN and reading.is_known(node)]
+        return (node for node in runs if not statuses or reading.run(node).status in statuses)
+
+    found = searching.sift(steps, wanted, one_more(limit))
+    return _sifted(found, reading.page(found.nodes, [reading.run(node) for node in found.nodes], limit))
 
 
-def _all_runs(graph: Graph, *, newest_first: bool, after: Cursor | None) -> Iterator[Node]:
-    while True:
-        nodes = graph.find(kinds=[NodeKind.RUN], newest_first=newest_first, after=after, limit=_STEP)
-        yield from nodes
+def _all_runs(graph: Graph, *, newest_first: bool, after: Cursor | None) -> Iterator[Sequence[Node]]:
+    while nodes := graph.find(kinds=[NodeKind.RUN], newest_first=newest_first, after=after, limit=_STEP):
+        yield nodes
         if len(nodes) < _STEP:
             return
         after = Cursor(nodes[-1].created, nodes[-1].id)
+
+
+def _sifted(found: searching.Sifted, page: Page) -> Page:
+    """Say where looking for a page of what was sifted stopped, if it did."""
+    return page if found.stopped is None else replace(page, next=found.stopped, stopped=True)
 
 
 def _ordered(nodes: Iterable[Node], newest_first: bool, after: Cursor | None) -> Sequence[Node]:
@@ -84,6 +86,14 @@ def _ordered(nodes: Iterable[Node], newest_first: bool, after: Cursor | None) ->
         return ordered
     mark = (after.created, after.id)
     return [n for n in ordered if ((n.created, n.id) < mark if newest_first else (n.created, n.id) > mark)]
+
+
+def models_of(graph: Graph, experiment: NodeId, *, newest_first: bool, after: Cursor | None, limit: int | None) -> Page:
+    """Return the models of an experiment, as a page of `Artifact`, counted."""
+    models = graph.get(questions.models_of(graph, experiment)).values()
+    known = [node for node in models if reading.is_known(node)]
+    nodes = _ordered(known, newest_first, after)[: one_more(limit)]
+    return reading.page(nodes, [reading.artifact(node) for node in nodes], limit, len(known))
 
 
 def search(
@@ -100,7 +110,7 @@ def search(
     conditions = filters.parse(where) if where is not None else ()
     words = _MEASURED if conditions else _SEARCHED
     wanted = [_kind(kind, {**_SEARCHED, **_MEASURED}, "to search for") for kind in kinds]
-    nodes = searching.search(
+    found = searching.search(
         graph,
         kinds=wanted or list(words.values()),
         text=text,
@@ -109,7 +119,7 @@ def search(
         after=after,
         limit=one_more(limit),
     )
-    return _page_of(graph, nodes, limit)
+    return _sifted(found, _page_of(graph, found.nodes, limit))
 
 
 def closure(

@@ -6,12 +6,15 @@ import os
 import stat
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
+from time import monotonic
 
 from lin.errors import CorruptContentError, InvalidInputError, LinError, NotFoundError
+from lin.lineage import searching
 from lin.lineage.audit import audit
+from lin.lineage.checkpoint import Checkpoint
 from lin.lineage.envelope import parse
 from lin.lineage.events import STATEMENTS
-from lin.lineage.graph import Graph
+from lin.lineage.graph import Cursor, Graph
 from lin.lineage.keys import ACTOR_FILE, LogKey
 from lin.lineage.ledger import Ledger
 from lin.lineage.log import Leaf, Log
@@ -27,7 +30,7 @@ from lin.store.tree import Mode
 from . import config
 from .living import living
 from .progress import Progress
-from .records import Advice, Finding, LogEntry, VerifyReport
+from .records import Advice, Finding, LogEntry, Page, VerifyReport
 
 _BLOCK = 256
 """Events read at once when the log is read backwards: one entry bundle."""
@@ -40,19 +43,51 @@ _STALE = 86_400.0
 # ------------------------------------------------------------------------ the log
 
 
-def log_entries(log: Log, *, newest_first: bool, limit: int | None, kinds: Collection[str]) -> Iterator[LogEntry]:
+def log_entries(
+    log: Log, *, newest_first: bool, limit: int | None, kinds: Collection[str], after: int | None = None
+) -> Iterator[LogEntry]:
     """Yield events, in the log's order or backwards; see `Repository.log`."""
+    check_kinds(kinds)
+    if limit is not None and limit < 0:
+        raise InvalidInputError(f"cannot show {limit} events", hint="Ask for 0 or more.")
+    at = log.checkpoint()
+    if after is not None and not 0 <= after < at.size:
+        raise InvalidInputError(f"the log of {at.size} events has no position {after}", hint="Positions begin with 0.")
+    if newest_first:
+        leaves = _backwards(log, at.size if after is None else after, at)
+    else:
+        leaves = log.read(0 if after is None else after + 1, at=at)
+    return _entries(leaves, limit=limit, kinds=kinds)
+
+
+def check_kinds(kinds: Collection[str]) -> None:
+    """Raise `InvalidInputError` for a kind of event that there is not."""
     for kind in kinds:
         if kind not in STATEMENTS:
             raise InvalidInputError(f"there is no kind of event {kind!r}", hint=f"One of: {', '.join(STATEMENTS)}.")
-    if limit is not None and limit < 0:
-        raise InvalidInputError(f"cannot show {limit} events", hint="Ask for 0 or more.")
-    return _entries(log, newest_first=newest_first, limit=limit, kinds=kinds)
 
 
-def _entries(log: Log, *, newest_first: bool, limit: int | None, kinds: Collection[str]) -> Iterator[LogEntry]:
+def log_page(entries: Iterator[LogEntry], kinds: Collection[str], limit: int) -> Page:
+    """Return a page of these kinds; see `Repository.log_page`."""
+    ends = monotonic() + searching.SECONDS
+    found: list[LogEntry] = []
+    for entry in entries:
+        if not kinds or entry.kind in kinds:
+            if len(found) == limit:
+                return Page(tuple(found), _place(found[-1]))
+            found.append(entry)
+        if monotonic() > ends:
+            return Page(tuple(found), _place(entry), stopped=True)
+    return Page(tuple(found))
+
+
+def _place(entry: LogEntry) -> Cursor:
+    return Cursor(entry.position, entry.id.value)
+
+
+def _entries(leaves: Iterable[Leaf], *, limit: int | None, kinds: Collection[str]) -> Iterator[LogEntry]:
     shown = 0
-    for leaf in _backwards(log) if newest_first else log.read():
+    for leaf in leaves:
         if limit is not None and shown >= limit:
             return
         signed = parse(leaf.data)
@@ -62,9 +97,7 @@ def _entries(log: Log, *, newest_first: bool, limit: int | None, kinds: Collecti
             yield LogEntry(leaf.position, signed.id, statement.TYPE, signed.event.at, signed.event.actor, statement)
 
 
-def _backwards(log: Log) -> Iterator[Leaf]:
-    at = log.checkpoint()
-    stop = at.size
+def _backwards(log: Log, stop: int, at: Checkpoint) -> Iterator[Leaf]:
     while stop:
         start = (stop - 1) // _BLOCK * _BLOCK
         yield from reversed(list(log.read(start, stop, at=at)))

@@ -87,6 +87,8 @@ class Looking(Session):
     ) -> Page:
         """Return runs, as a page of `Run`.
 
+        Looking for a status that hardly any run has may be `stopped`; see `search`.
+
         Raises:
             NotFoundError: There is no such experiment.
         """
@@ -124,6 +126,22 @@ class Looking(Session):
             raise NotFoundError(f"there is no experiment {name!r}", hint=f"There are: {known or 'none yet'}.")
         return Experiment(next(iter(node)), name)
 
+    def models_of(
+        self,
+        experiment: str,
+        *,
+        newest_first: bool = True,
+        after: Cursor | None = None,
+        limit: int | None = None,
+    ) -> Page:
+        """Return the models that belong to an experiment, and those that its runs generated, as a page of `Artifact`.
+
+        Raises:
+            NotFoundError: There is no such experiment.
+        """
+        group = self.experiment(experiment).id
+        return answers.models_of(self.graph, group, newest_first=newest_first, after=after, limit=limit)
+
     def aliases(self, name: str | None = None) -> Sequence[Alias]:
         """Return where the aliases of one name, or all, stand."""
         graph = self.graph
@@ -151,7 +169,8 @@ class Looking(Session):
                 `lin.lineage.filters`. A model has those of the run that made it and of its evaluations.
             newest_first: Whether to begin with the newest.
             after: Only what comes after this cursor.
-            limit: At most so many.
+            limit: At most so many. A page that is not full after some seconds (`lin.lineage.searching.SECONDS`)
+                is `stopped`: it holds what was found so far, and `next` goes on. None asks for all, and waits.
 
         Raises:
             InvalidInputError: A kind does not exist, or the conditions cannot be read.

@@ -341,11 +341,14 @@ class Page(Record):
         items: The records.
         next: Where the next page starts; None on the last one.
         total: How many there are in all, where that was asked for.
+        stopped: Whether it is shorter than was asked for because looking for them took too long; `next` is where to
+            go on.
     """
 
     items: Sequence[Any]
     next: Cursor | None = None
     total: int | None = None
+    stopped: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,30 +8,60 @@ from itertools import islice
 from lin.errors import (
     LinError,
 )
+from lin.lineage.graph import Cursor
 from lin.lineage.index import catch_up, rebuild
 
 from . import checking, config, indexes
 from .contents import Contents
 from .progress import Progress, counting, silent
-from .records import Advice, Content, IndexStatus, LogEntry, VerifyReport
+from .records import Advice, Content, IndexStatus, LogEntry, Page, VerifyReport
 
 
 class Upkeep(Contents):
     """Log, verification and indexes."""
 
     def log(
-        self, *, newest_first: bool = True, limit: int | None = None, kinds: Collection[str] = ()
+        self,
+        *,
+        newest_first: bool = True,
+        limit: int | None = None,
+        kinds: Collection[str] = (),
+        after: int | None = None,
     ) -> Iterator[LogEntry]:
-        """Yield the events of the log; `kinds` are the words events carry (`artifact`, `run.started`, …).
+        """Yield the events of the log.
+
+        Args:
+            newest_first: Whether to begin with the newest.
+            limit: At most so many.
+            kinds: The words events carry (`artifact`, `run.started`, …); all when empty.
+            after: Only what comes after this position in the order asked for.
 
         Raises:
-            InvalidInputError: A kind does not exist.
+            InvalidInputError: A kind does not exist, or the log has no such position.
         """
         moment = self._ledger.moment
         if moment is None:
-            return checking.log_entries(self._ledger.log, newest_first=newest_first, limit=limit, kinds=kinds)
-        entries = checking.log_entries(self._ledger.log, newest_first=newest_first, limit=None, kinds=kinds)
+            return checking.log_entries(
+                self._ledger.log, newest_first=newest_first, limit=limit, kinds=kinds, after=after
+            )
+        entries = checking.log_entries(
+            self._ledger.log, newest_first=newest_first, limit=None, kinds=kinds, after=after
+        )
         return islice((entry for entry in entries if moment.includes(entry.position, entry.at)), limit)
+
+    def log_page(
+        self, *, newest_first: bool = True, kinds: Collection[str] = (), after: Cursor | None = None, limit: int
+    ) -> Page:
+        """Return events of the log as a page of `LogEntry`; its cursors hold positions.
+
+        A page of rare kinds may be `stopped`, as one of `search`.
+
+        Raises:
+            InvalidInputError: As `log`.
+        """
+        checking.check_kinds(kinds)
+        entries = self.log(newest_first=newest_first, after=None if after is None else after.created)
+        return checking.log_page(entries, kinds, limit)
 
     def checkpoint(self) -> str:
         """Return the log's signed checkpoint: a C2SP signed note."""

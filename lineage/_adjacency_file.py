@@ -135,6 +135,20 @@ def read_nodes(rows: Iterable[tuple[int, int, int]]) -> Array:
     return np.fromiter(rows, dtype=_NODE)
 
 
+def join_edges(source: Array, kind: Array, target: Array) -> Array:
+    """Return the same as `read_edges`, from columns."""
+    edges = np.empty(len(source), dtype=_EDGE)
+    edges["source"], edges["kind"], edges["target"] = source, kind, target
+    return edges
+
+
+def join_nodes(key: Array, kind: Array, created: Array) -> Array:
+    """Return the same as `read_nodes`, from columns."""
+    nodes = np.empty(len(key), dtype=_NODE)
+    nodes["key"], nodes["kind"], nodes["created"] = key, kind, created
+    return nodes
+
+
 def sorted_edges(near: Array, far: Array, kind: Array, last: int, within: Array | None = None) -> Edges:
     """Sort edges by their near end and, if that is given, by what `within` says of the far end."""
     order = np.argsort(near, kind="stable") if within is None else np.lexsort((within[far], near))

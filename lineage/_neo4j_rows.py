@@ -6,6 +6,10 @@ take no value beyond some size (8 kB for ranges, 32 kB for texts):
 - `handle`: the beginning of the name, by which names are looked up before they are compared as a whole;
 - `folded`: the name with A to Z in lower case, for searches of texts; names too long for that index have it as
   `whole` instead, which no index holds, and the label `LinLong`, so that there are few to look at.
+
+Each metric and parameter of a node is a node of its own, so that it can be searched by value: with a `place`, which
+says what it measures and how it is called, and a `value`, which is a number, or of anything else the beginning of its
+JSON. All of that JSON is its `text`.
 """
 
 from __future__ import annotations
@@ -14,7 +18,9 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
-from .graph import Edge, EdgeKind, Node, NodeId, NodeKind, ascii_lower
+from .events import plain_number
+from .graph import Edge, EdgeKind, Measure, Node, NodeId, NodeKind, Value, ascii_lower
+from .measures import is_number, values_of
 from .union import canonical, version_of
 
 Run = Callable[..., list[list[Any]]]
@@ -51,6 +57,29 @@ def properties(node: Node) -> dict[str, Any]:
     if node.facets:
         found["facets"] = canonical(node.facets)
     return found
+
+
+def values(node: Node) -> list[list[Any]]:
+    """Return a row for each metric and parameter of a node: its id, and all properties of the value."""
+    place = {"id": node.id.hex(), "kind": int(node.kind), "created": node.created}
+    return [
+        [node.id.hex(), {**place, "name": name, "place": value_place(what, name), **stored(value)}]
+        for what, name, value in values_of(node)
+    ]
+
+
+def value_place(what: Measure, name: str) -> str:
+    """Return what the values of one name are found by."""
+    return f"{what.word} {handle(name)}"
+
+
+def stored(value: Value) -> dict[str, Any]:
+    """Return a value as its properties: what is indexed, and for what is no number all of its text."""
+    value = plain_number(value)
+    if is_number(value):
+        return {"value": float(value)}
+    text = canonical(value)
+    return {"value": handle(text), "text": text}
 
 
 def read_node(row: Sequence[Any]) -> Node:

@@ -13,7 +13,7 @@ from . import _neo4j_statements as cypher
 from ._neo4j_rows import Run
 from ._neo4j_server import Neo4jServer
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 DELETE_AT_ONCE = 10_000
 """Nodes that one transaction deletes: a transaction lives in the server's memory."""
 
@@ -134,5 +134,6 @@ def _empty(run: Run) -> None:
 
 
 def _delete_some(run: Run) -> bool:
-    found = [run(statement, limit=DELETE_AT_ONCE)[0][0] for statement in (cypher.DELETE_NODES, cypher.DELETE_EVENTS)]
+    statements = (cypher.DELETE_NODES, cypher.DELETE_VALUES, cypher.DELETE_EVENTS)
+    found = [run(statement, limit=DELETE_AT_ONCE)[0][0] for statement in statements]
     return bool(max(found) == DELETE_AT_ONCE)

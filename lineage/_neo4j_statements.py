@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from .graph import Direction, EdgeKind, NodeKind
+from .graph import Direction, EdgeKind, NodeKind, Within
 
 NO_LIMIT = 2**63 - 1
 """The greatest number that Neo4j knows."""
@@ -41,6 +41,7 @@ SCHEMA = (
     "CREATE INDEX lin_name IF NOT EXISTS FOR (n:Lin) ON (n.handle, n.created, n.id)",
     "CREATE INDEX lin_version IF NOT EXISTS FOR (n:Lin) ON (n.handle, n.version)",
     "CREATE TEXT INDEX lin_text IF NOT EXISTS FOR (n:Lin) ON (n.folded)",
+    "CREATE INDEX lin_value IF NOT EXISTS FOR (v:LinValue) ON (v.place, v.value)",
 )
 AWAIT_INDEXES = "CALL db.awaitIndexes(60)"
 OUR_CONSTRAINTS = "SHOW CONSTRAINTS YIELD name WHERE name STARTS WITH 'lin_' RETURN [name] AS row"
@@ -48,11 +49,15 @@ OUR_INDEXES = (
     "SHOW INDEXES YIELD name, owningConstraint WHERE name STARTS WITH 'lin_' AND owningConstraint IS NULL "
     "RETURN [name] AS row"
 )
-FOREIGN = "MATCH (n) WHERE NOT n:Lin AND NOT n:LinEvent AND NOT n:LinMeta RETURN [labels(n)] AS row LIMIT 1"
+FOREIGN = (
+    "MATCH (n) WHERE NOT n:Lin AND NOT n:LinValue AND NOT n:LinEvent AND NOT n:LinMeta "
+    "RETURN [labels(n)] AS row LIMIT 1"
+)
 """The one statement that looks at every node; sent only if the counts say that there is someone else's."""
 COUNTS = (
     "RETURN [COUNT { MATCH (n) }, "
-    "COUNT { MATCH (n:Lin) } + COUNT { MATCH (n:LinEvent) } + COUNT { MATCH (n:LinMeta) }] AS row"
+    "COUNT { MATCH (n:Lin) } + COUNT { MATCH (n:LinValue) } + COUNT { MATCH (n:LinEvent) } "
+    "+ COUNT { MATCH (n:LinMeta) }] AS row"
 )
 """All nodes, and lin's, from the database's own counters."""
 META = f"MATCH {_ONE} RETURN [m.schema, m.repository] AS row"
@@ -127,7 +132,13 @@ ADD_EVENTS = (
     "ON MATCH SET e.position = CASE WHEN row[1] < e.position THEN row[1] ELSE e.position END"
 )
 
+FORGET_VALUES = "UNWIND $ids AS id MATCH (n:Lin {id: id})-[:LIN_VALUE]->(v:LinValue) DETACH DELETE v"
+"""Remove all values of nodes. Parameters: `ids`."""
+ADD_VALUES = "UNWIND $rows AS row MATCH (n:Lin {id: row[0]}) CREATE (n)-[:LIN_VALUE]->(v:LinValue) SET v = row[1]"
+"""Give nodes values. Parameters: `rows` of (id, properties)."""
+
 DELETE_NODES = "MATCH (n:Lin) WITH n LIMIT $limit DETACH DELETE n RETURN [count(*)] AS row"
+DELETE_VALUES = "MATCH (v:LinValue) WITH v LIMIT $limit DETACH DELETE v RETURN [count(*)] AS row"
 DELETE_EVENTS = "MATCH (e:LinEvent) WITH e LIMIT $limit DETACH DELETE e RETURN [count(*)] AS row"
 DELETE_META = "MATCH (m:LinMeta) DETACH DELETE m"
 
@@ -157,13 +168,13 @@ def _to(direction: Direction, edge: str) -> str:
     return f"-[{edge}]->" if direction is Direction.DOWN else f"<-[{edge}]-"
 
 
-def _beyond(*, newest_first: bool) -> str:
+def _beyond(node: str = "n", *, newest_first: bool) -> str:
     # The first half is what an index can seek; both together are (created, id) after the cursor. As an `OR` the second
     # half would, with some statistics, become two seeks and a sort of all that they find.
+    past, beside = ("<=", "<") if newest_first else (">=", ">")
     return (
-        "n.created <= $created AND CASE WHEN n.created = $created THEN n.id < $id ELSE true END"
-        if newest_first
-        else "n.created >= $created AND CASE WHEN n.created = $created THEN n.id > $id ELSE true END"
+        f"{node}.created {past} $created "
+        f"AND CASE WHEN {node}.created = $created THEN {node}.id {beside} $id ELSE true END"
     )
 
 
@@ -214,6 +225,40 @@ def find_by_prefix(*, newest_first: bool) -> str:
         "AND ($text IS NULL OR n.folded CONTAINS $text OR n.whole CONTAINS $text) "
         f"RETURN {NODE} ORDER BY {_order(newest_first=newest_first)} LIMIT $limit"
     )
+
+
+def _within(within: Within) -> str:
+    """Return a condition on a value. Its parameters are `text` and `equals`, or `low` and `high`."""
+    if within.equals is not None:
+        return "v.value = $equals AND ($text IS NULL OR v.text = $text)"
+    bounds = []
+    if within.low is not None:
+        bounds.append(f"v.value {'>' if within.low_open else '>='} $low")
+    if within.high is not None:
+        bounds.append(f"v.value {'<' if within.high_open else '<='} $high")
+    return " AND ".join(bounds) or "v.value IS NOT NULL"
+
+
+def _valued(within: Within) -> str:
+    return (
+        "MATCH (v:LinValue) USING INDEX v:LinValue(place, value) "
+        f"WHERE v.place = $place AND {_within(within)} AND v.name = $name"
+    )
+
+
+def measured(within: Within, *, newest_first: bool) -> str:
+    """Find nodes by a value. Parameters: `place`, `name`, `kinds`, a page's, and those of the condition."""
+    order = "v.created DESC, v.id DESC" if newest_first else "v.created, v.id"
+    return (
+        f"{_valued(within)} AND v.kind IN $kinds AND {_beyond('v', newest_first=newest_first)} "
+        f"WITH v ORDER BY {order} LIMIT $limit MATCH (v)<-[:LIN_VALUE]-(n:Lin) "
+        f"RETURN {NODE} ORDER BY {_order(newest_first=newest_first)}"
+    )
+
+
+def measured_size(within: Within) -> str:
+    """Count nodes with a value. Parameters: `place`, `name`, `limit`, and those of the condition."""
+    return f"{_valued(within)} WITH v LIMIT $limit RETURN [count(v)] AS row"
 
 
 def edges(direction: Direction, kinds: Collection[EdgeKind]) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from . import _neo4j_statements as cypher
-from ._neo4j_rows import Run, by_ids, by_rows, hexed, is_long, properties, read_node
+from ._neo4j_rows import Run, by_ids, by_rows, hexed, is_long, properties, read_node, values
 from .graph import Batch, Edge, EdgeKind, Node, NodeId, NodeKind
 from .union import combine, merge, merge_notes
 
@@ -39,7 +39,11 @@ def _add_nodes(run: Run, batch: Batch) -> set[NodeId]:
             changed.append(merged)
     by_rows(run, cypher.ADD_NODES, [[cypher.label(node.kind), properties(node)] for node in new.values()])
     by_rows(run, cypher.CHANGE_NODES, [[cypher.label(node.kind), properties(node)] for node in changed])
-    by_ids(run, cypher.MARK_LONG, [node.id.hex() for node in (*new.values(), *changed) if is_long(node)])
+    written = (*new.values(), *changed)
+    by_ids(run, cypher.MARK_LONG, [node.id.hex() for node in written if is_long(node)])
+    # With the values goes what pages are ordered by, so that they are written anew whatever changed.
+    by_ids(run, cypher.FORGET_VALUES, [node.id.hex() for node in changed if values(there[node.id])])
+    by_rows(run, cypher.ADD_VALUES, [value for node in written for value in values(node)])
     return set(new)
 
 

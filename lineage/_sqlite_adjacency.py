@@ -14,6 +14,8 @@ import secrets
 import sqlite3
 import sys
 import time
+from array import array
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +42,8 @@ PATIENCE = 60.0
 """Seconds until a process tries again to make one after that failed."""
 
 SUFFIX = "-adjacency"
+
+Columns = tuple["array[int]", ...]
 
 
 def snapshot_path(index: Path) -> Path:
@@ -71,6 +75,14 @@ class _View:
     edges: Array
     nodes: Array
     adjacency: Adjacency
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A snapshot that is not used yet: the token that the index must hold, and the file."""
+
+    token: bytes
+    path: Path
 
 
 class SnapshotKeeper:
@@ -198,10 +210,45 @@ class SnapshotKeeper:
             Path(part.name).replace(self._path)
         return True
 
+    def draw(self, index: Path, ids: Iterable[bytes], nodes: Columns, edges: Columns) -> Drawn | None:
+        """Make the snapshot of an index that is being loaded.
+
+        Args:
+            index: The file that it is loaded into.
+            ids: The ids of all nodes, in the order of their keys, from 1 on.
+            nodes: The kind and the moment of each of them.
+            edges: The source, kind and target of each edge.
+
+        Returns:
+            What `take` takes once the index holds its token; None where none was made: the graph is small, or there
+            is no NumPy.
+        """
+        if not len(nodes[0]) >= WORTHWHILE or not _supported():
+            return None
+        import numpy as np  # noqa: PLC0415 - it was looked for
+
+        from ._adjacency_file import LARGEST, join_edges, join_nodes, make, write  # noqa: PLC0415
+
+        if max(len(nodes[0]), len(edges[0])) >= LARGEST:
+            return None
+        numbered = join_nodes(np.arange(1, len(nodes[0]) + 1), *map(np.asarray, nodes))
+        token = secrets.token_bytes(16)
+        path = snapshot_path(index)
+        with path.open("wb") as file:
+            write(make(token, numbered, b"".join(ids), join_edges(*map(np.asarray, edges))), file)
+        return Drawn(token, path)
+
+    def take(self, drawn: Drawn | None) -> None:
+        """Use what `draw` made from now on, or nothing."""
+        self.forget()
+        if drawn is not None:
+            with suppress(OSError):
+                drawn.path.replace(self._path)
+
     def forget(self) -> None:
         """Let go of the file; it belongs to nothing any more."""
         with self._lock:
-            self._view = None
+            self._view, self._useless = None, b""
         with suppress(OSError):
             self._path.unlink(missing_ok=True)
 

@@ -1,64 +1,38 @@
-"""The SQLite file under an index: its schema, its connections, and what its errors mean.
+"""The SQLite file under an index: its connections, and what its errors mean.
 
-The schema and the pragmas are those that were measured (`docs/graph.md`). The file is a cache: one that
-was written by another version of lin, or that is damaged, is reported as such and rebuilt from the log.
+The file is a cache: one that was written by another version of lin, or that is damaged, is reported as such and
+rebuilt from the log. A file is never replaced by another of its name, since SQLite finds the log of a file by that
+name: a new one gets a name of its own, and a symbolic link at the index's path leads to it.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import secrets
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from threading import Lock
 
 from lin.errors import BackendError, DamagedIndexError, PermissionDeniedError, StorageFullError
 
+from ._sqlite_schema import APPLICATION, INDEXES, PRAGMAS, SCHEMA_VERSION, SEAL, TABLES
 from .union import canonical, merge_notes
 
+<<<<<<< HEAD
 SCHEMA_VERSION = 3
 """Counted up with every change of the schema or of what events contribute."""
 
 _APPLICATION = 0x6C696E31
+=======
+>>>>>>> graph
 _BUSY_SECONDS = 5.0
-_FILES = ("", "-wal", "-shm", "-journal", "-adjacency", "-adjacency.part")
-
-_SCHEMA = """
-CREATE TABLE meta(one INTEGER PRIMARY KEY CHECK (one = 1), size INTEGER NOT NULL, frontier BLOB NOT NULL);
-INSERT INTO meta VALUES (1, 0, x'');
-CREATE TABLE event(id BLOB PRIMARY KEY, position INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE node(
-  k INTEGER PRIMARY KEY, id BLOB NOT NULL, kind INTEGER NOT NULL, created INTEGER NOT NULL,
-  name TEXT, version INTEGER, facets TEXT
-);
-CREATE UNIQUE INDEX node_id ON node(id);
-CREATE INDEX node_kind ON node(kind, created, id);
-CREATE INDEX node_name ON node(name, created, id) WHERE name IS NOT NULL;
-CREATE INDEX node_version ON node(name, version) WHERE version IS NOT NULL;
-CREATE TABLE edge(src INTEGER, kind INTEGER, dst INTEGER, notes TEXT, PRIMARY KEY(src, kind, dst)) WITHOUT ROWID;
-CREATE UNIQUE INDEX edge_in ON edge(dst, kind, src);
-CREATE TABLE value(
-  k INTEGER, what INTEGER, name TEXT, number REAL, text TEXT, PRIMARY KEY(k, what, name)
-) WITHOUT ROWID;
-CREATE INDEX value_name ON value(what, name, number, text);
-CREATE TABLE adjacency(one INTEGER PRIMARY KEY CHECK (one = 1), token BLOB NOT NULL, noting INTEGER NOT NULL);
-INSERT INTO adjacency VALUES (1, x'', 0);
-CREATE TABLE newer_edge(n INTEGER PRIMARY KEY, src INTEGER, kind INTEGER, dst INTEGER);
-CREATE TABLE changed_node(n INTEGER PRIMARY KEY, k INTEGER);
-"""
-
-# In this order: the page size counts only before the first page is written.
-_PRAGMAS = (
-    "page_size=8192",
-    "journal_mode=WAL",
-    "synchronous=FULL",
-    "cache_size=-131072",
-    "mmap_size=8589934592",
-    "temp_store=MEMORY",
-)
+_FILES = ("", "-wal", "-shm", "-journal")
+_BESIDE = ("-adjacency", "-adjacency.part")
 
 _DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT}
 _DENIED = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH}
@@ -68,7 +42,7 @@ _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 class _Connection(sqlite3.Connection):
     """A connection that remembers to which of the files at its path it belongs."""
 
-    generation = 0
+    file = ""
 
 
 class SqliteFile:
@@ -85,8 +59,7 @@ class SqliteFile:
         self._idle: list[_Connection] = []
         self._process = os.getpid()
         self._closed = False
-        self._generation = 0
-        with self._errors():
+        with self.errors():
             path.parent.mkdir(parents=True, exist_ok=True)
             self._release(self._connect())
 
@@ -108,26 +81,54 @@ class SqliteFile:
         Whoever has the old one open keeps it to itself until it closes it: what it reads stays true, and what it
         writes is lost with the file, which is a cache.
         """
-        with self._lock:
-            self._generation += 1
-            idle, self._idle = self._idle, []
-        for connection in idle:
-            connection.close()
-        with self._errors():
-            delete(self.path)
+        self.release()
+        with self.errors():
+            if self.can_switch():
+                self.switch(fresh_name(self.path))
+            else:
+                delete(self.path)
             self._release(self._connect())
+
+    def can_switch(self) -> bool:
+        """Tell whether another file can take this one's place: not every file system has symbolic links."""
+        link = self.path.with_name(f"{fresh_name(self.path).name}-link")
+        try:
+            link.symlink_to(link.name)
+            link.unlink()
+        except OSError:
+            return False
+        return True
+
+    def switch(self, file: Path) -> None:
+        """Let another file, which lies beside it, be the index from now on, and delete the present one.
+
+        Whoever has the old one open keeps it until it is done with what it is at.
+        """
+        old = [self.path.with_name(name) for name in {_target(self.path), self.path.name} - {file.name}]
+        link = self.path.with_name(f"{file.name}-link")
+        link.unlink(missing_ok=True)
+        link.symlink_to(file.name)
+        link.replace(self.path)
+        for path in old:
+            for suffix in _FILES[path == self.path :]:
+                path.with_name(path.name + suffix).unlink(missing_ok=True)
 
     def close(self) -> None:
         """Close the idle connections now, and those that are lent when they come back."""
         with self._lock:
             self._closed = True
+        self.release()
+
+    def release(self) -> None:
+        """Close the idle connections."""
+        with self._lock:
             idle, self._idle = self._idle, []
         for connection in idle:
             connection.close()
 
     @contextmanager
     def _transaction(self, begin: str) -> Iterator[_Connection]:
-        with self._errors():
+        with self.errors():
             connection = self._acquire()
             try:
                 connection.execute(begin)
@@ -149,13 +150,17 @@ class SqliteFile:
                 _inherited.extend(self._idle)
                 self._idle = []
                 self._process = os.getpid()
-            if self._idle:
-                return self._idle.pop()
+            present = _target(self.path)
+            while self._idle:
+                connection = self._idle.pop()
+                if connection.file == present:
+                    return connection
+                connection.close()
         return self._connect()
 
     def _release(self, connection: _Connection) -> None:
         with self._lock:
-            if not self._closed and connection.generation == self._generation:
+            if not self._closed:
                 self._idle.append(connection)
                 return
         connection.close()
@@ -163,10 +168,15 @@ class SqliteFile:
     def _connect(self) -> _Connection:
         deadline = time.monotonic() + _BUSY_SECONDS
         while True:
+            file = _target(self.path)
             connection = sqlite3.connect(
-                self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False, factory=_Connection
+                self.path.with_name(file),
+                timeout=_BUSY_SECONDS,
+                isolation_level=None,
+                check_same_thread=False,
+                factory=_Connection,
             )
-            connection.generation = self._generation
+            connection.file = file
             try:
                 self._prepare(connection)
             except BaseException as error:
@@ -179,14 +189,12 @@ class SqliteFile:
                 return connection
 
     def _prepare(self, connection: _Connection) -> None:
-        for pragma in _PRAGMAS:
-            connection.execute(f"PRAGMA {pragma}")
-        connection.create_function("union_notes", 2, _union_notes, deterministic=True)
+        prepare(connection, PRAGMAS)
         if connection.execute("PRAGMA application_id").fetchone()[0] == 0:
             self._create(connection)
         (application,) = connection.execute("PRAGMA application_id").fetchone()
         (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if application != _APPLICATION or version != SCHEMA_VERSION:
+        if application != APPLICATION or version != SCHEMA_VERSION:
             raise DamagedIndexError(
                 f"the index {self.path} was written by another version of lin",
                 hint="`lin index rebuild` makes it anew.",
@@ -195,14 +203,13 @@ class SqliteFile:
     def _create(self, connection: _Connection) -> None:
         connection.execute("BEGIN IMMEDIATE")
         if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
-            for statement in _SCHEMA.split(";"):
+            for statement in (*TABLES, *INDEXES, *SEAL):
                 connection.execute(statement)
-            connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
-            connection.execute(f"PRAGMA application_id={_APPLICATION}")
         connection.execute("COMMIT")
 
     @contextmanager
-    def _errors(self) -> Iterator[None]:
+    def errors(self) -> Iterator[None]:
+        """Raise lin's errors for those of SQLite and of the system."""
         try:
             yield
         except sqlite3.Error as error:
@@ -222,10 +229,34 @@ class SqliteFile:
             raise BackendError(f"cannot use the index {self.path}: {error}") from error
 
 
+def prepare(connection: sqlite3.Connection, pragmas: Iterable[str]) -> None:
+    """Set a new connection up for lin's statements."""
+    for pragma in pragmas:
+        connection.execute(f"PRAGMA {pragma}")
+    connection.create_function("union_notes", 2, _union_notes, deterministic=True)
+
+
 def delete(path: Path) -> None:
-    """Delete an index file and what SQLite keeps beside it; those that are not there are no error."""
-    for suffix in _FILES:
+    """Delete an index file and what is kept beside it; those that are not there are no error."""
+    for name in (path.name, _target(path)):
+        for suffix in _FILES:
+            path.with_name(name + suffix).unlink(missing_ok=True)
+    for suffix in _BESIDE:
         path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
+def fresh_name(path: Path) -> Path:
+    """Return where a new file for the index at `path` can lie: no other has or had this name."""
+    return path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+
+
+def _target(path: Path) -> str:
+    """Return the name of the file that is the index at present: its own, or the one that it is a link to."""
+    try:
+        target = os.readlink(path)  # noqa: PTH115 - at the begin of every question, where making paths would show
+    except OSError:
+        return path.name
+    return target if target.startswith(f"{path.name}.") else path.name  # someone's own link is theirs
 
 
 _inherited: list[_Connection] = []
@@ -246,6 +277,7 @@ def read_notes(text: str | None) -> tuple[str, ...]:
     return tuple(json.loads(text)) if text else ()
 
 
+@lru_cache(maxsize=8_192)
 def write_notes(notes: tuple[str, ...]) -> str | None:
     """Write an edge's notes to be stored."""
     return canonical(list(notes)) if notes else None

@@ -35,6 +35,8 @@ INSERT INTO edge(src, kind, dst, notes) VALUES (?, ?, ?, ?)
 ON CONFLICT(src, kind, dst) DO UPDATE SET notes = union_notes(notes, excluded.notes)
 WHERE notes IS NOT excluded.notes AND excluded.notes IS NOT NULL
 """
+ADD_PLAIN_EDGE = "INSERT OR IGNORE INTO edge(src, kind, dst) VALUES (?, ?, ?)"
+COUNT_EDGES = "SELECT count(*) FROM edge"
 ADD_EVENT = """
 INSERT INTO event(id, position) VALUES (?, ?)
 ON CONFLICT(id) DO UPDATE SET position = excluded.position WHERE excluded.position < position
@@ -263,6 +265,15 @@ def hop(kinds: Collection[EdgeKind]) -> str:
     return (
         f"SELECT e.kind, e.notes FROM edge AS e WHERE e.src = ? AND e.dst = ? AND e.kind IN ({_numbers(kinds)}) "
         "ORDER BY e.kind LIMIT 1"
+    )
+
+
+def degree(direction: Direction) -> str:
+    """Count the edges of many nodes, of whatever kind. Parameters: a JSON array of keys, the number to stop at."""
+    near, _ = _ends(direction)
+    return (
+        "SELECT count(*) FROM (SELECT 1 FROM json_each(?) AS s CROSS JOIN edge AS e "
+        f"{_index(direction)} ON e.{near} = s.value LIMIT ?)"
     )
 
 

@@ -88,6 +88,11 @@ class Adjacency:
         place, far, kind = (np.concatenate([part[at] for part in parts] or [_NOTHING]) for at in range(3))
         return place, far, kind
 
+    def degree(self, keys: Array, direction: Direction) -> int:
+        """Return how many edges these nodes have in one direction."""
+        both = [edges.down if direction is Direction.DOWN else edges.up for edges in (self.snapshot, self)]
+        return sum(int(edges.places(keys)[1].sum()) for edges in both if len(edges.far))
+
     def levels(
         self, start: Iterable[int], direction: Direction, kinds: Collection[EdgeKind], *, closed: bool
     ) -> Iterator[Array]:

@@ -57,6 +57,11 @@ def alias_name(name: str, alias: str) -> str:
     return f"{name}@{alias}"
 
 
+def moment(at: str) -> int:
+    """Return an event's time in microseconds since 1970."""
+    return (datetime.fromisoformat(at) - _EPOCH) // _TICK
+
+
 def contribution(event: Event, event_id: EventId, position: int) -> Batch:
     """Return what an event adds to the graph.
 
@@ -66,7 +71,7 @@ def contribution(event: Event, event_id: EventId, position: int) -> Batch:
         position: Its index in the log.
     """
     facet = {**event.body(), "actor": event.actor, "at": event.at, "event": str(event_id)}
-    created = (datetime.fromisoformat(event.at) - _EPOCH) // _TICK
+    created = moment(event.at)
     nodes: list[Node] = []
     edges: list[Edge] = []
     for item in _say(event.statement, event_id.value, created, facet):
@@ -82,10 +87,10 @@ def _say(  # noqa: C901, PLR0912 - one branch a statement, and none of them nest
             yield from _artifact(statement, this, created, facet)
         case RunStarted():
             yield Node(this, NodeKind.RUN, statement.name, created, {"started": facet})
-            yield from _experiment(statement.experiment, this, created)
+            yield from experiment(statement.experiment, this, created)
         case RunUsed(run=run, uses=uses):
             for use in uses:
-                yield Edge(use.artifact.value, EdgeKind.used(use.role), run.value, _notes(use.path, use.evidence))
+                yield Edge(use.artifact.value, EdgeKind.used(use.role), run.value, notes(use.path, use.evidence))
         case RunFinished(run=run):
             yield Node(run.value, NodeKind.UNSEEN, facets={"finished": facet})
         case EvaluationRecorded(model=model, dataset=dataset, run=run):
@@ -119,15 +124,16 @@ def _artifact(statement: ArtifactRecorded, this: NodeId, created: int, facet: di
     yield Node(statement.digest.value, NodeKind.CONTENT, None, created)
     yield Edge(statement.digest.value, EdgeKind.HAS_CONTENT, this)
     if statement.run is not None:
-        yield Edge(statement.run.value, EdgeKind.GENERATED, this, _notes(statement.path, statement.evidence))
+        yield Edge(statement.run.value, EdgeKind.GENERATED, this, notes(statement.path, statement.evidence))
     if statement.experiment is not None:
-        yield from _experiment(statement.experiment, this, created)
+        yield from experiment(statement.experiment, this, created)
 
 
-def _experiment(name: str, member: NodeId, created: int) -> Iterator[Node | Edge]:
-    experiment = experiment_id(name)
-    yield Node(experiment, NodeKind.EXPERIMENT, name, created)
-    yield Edge(member, EdgeKind.IN_EXPERIMENT, experiment)
+def experiment(name: str, member: NodeId, created: int) -> Iterator[Node | Edge]:
+    """Say that a run or artifact belongs to an experiment."""
+    this = experiment_id(name)
+    yield Node(this, NodeKind.EXPERIMENT, name, created)
+    yield Edge(member, EdgeKind.IN_EXPERIMENT, this)
 
 
 def _key(statement: KeyChanged, created: int, facet: dict[str, Any]) -> Iterator[Node]:
@@ -151,6 +157,7 @@ def _table(statement: TableIdentified, created: int, facet: dict[str, Any]) -> I
 
 
 @lru_cache(maxsize=8_192)
-def _notes(path: str | None, evidence: str | None) -> tuple[str, ...]:
+def notes(path: str | None, evidence: str | None) -> tuple[str, ...]:
+    """Return what an edge keeps of a use or an output."""
     note = {name: str(value) for name, value in (("path", path), ("evidence", evidence)) if value is not None}
     return (canonical(note),) if note else ()

@@ -295,8 +295,9 @@ class Graph(Protocol):
         """Return how much of the log this graph holds."""
 
     def apply(self, batch: Batch, *, expected: int, position: Position) -> None:
-        """Add a batch and move to `position`, atomically and durably.
+        """Add a batch and move to `position`, atomically; what was added outlives this process.
 
+        A power cut may take it back, with the position, from an engine on this machine: the log is durable, and has it.
         Idempotent in its nodes and edges: applying the same ones again changes nothing.
 
         Raises:

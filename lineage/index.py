@@ -13,17 +13,22 @@ from pathlib import Path
 
 from lin.errors import ConflictError, CorruptLogError, DamagedIndexError, InvalidInputError, UnsupportedFormatError
 
-from ._sqlite_file import SCHEMA_VERSION, delete
-from .apply import combine, contribution
+from ._sqlite_file import delete
+from ._sqlite_loading import Loading, without_collection
+from ._sqlite_schema import SCHEMA_VERSION
+from .apply import combine
 from .checkpoint import Checkpoint
-from .envelope import parse
 from .graph import Batch, Graph, Position
 from .log import Leaf, Log
 from .merkle import Frontier, leaf_digest
+from .proven import read
 from .sqlite import SqliteGraph
 
 BATCH = 2_048
 """Events applied at once: enough to make a commit's sync cheap, few enough to show progress."""
+
+WORTH_LOADING = 5_000
+"""Events from which on an empty graph is loaded as a whole."""
 
 FILE_NAME = f"graph-v{SCHEMA_VERSION}.sqlite3"
 """The index's file in a cache folder; another version of lin has another, and neither disturbs the other."""
@@ -83,6 +88,11 @@ def catch_up(
             # In this order: the log only grows, so a checkpoint read later is never behind the position.
             position = graph.position()
             at = log.checkpoint()
+            end = at.size if stop is None else min(stop, at.size)
+            if position.size == 0 and end >= WORTH_LOADING and isinstance(graph, SqliteGraph):
+                applied += _load(log, at, graph, progress, stop, include)
+                if graph.position().size:
+                    continue
             for count in _follow(log, at, graph, position, progress, stop, include):
                 applied += count
         except ConflictError:
@@ -97,20 +107,54 @@ def catch_up(
 
 
 def rebuild(log: Log, graph: Graph, progress: Progress | None = None) -> int:
-    """Empty the graph and build it again from the whole log; return how many events it holds.
+    """Build the graph again from the whole log, and nothing else; return how many events it holds.
 
     Raises:
         CorruptLogError: As `catch_up`; the graph is left with what was proven.
     """
-    graph.clear()
+    at = log.checkpoint()
+    pays = at.size >= WORTH_LOADING
+    if not (pays and isinstance(graph, SqliteGraph) and _load(log, at, graph, progress, anew=True)):
+        graph.clear()
     catch_up(log, graph, progress)
     return graph.position().size
+
+
+def _load(  # noqa: PLR0917 - the arguments of `catch_up`, handed on
+    log: Log,
+    at: Checkpoint,
+    graph: SqliteGraph,
+    progress: Progress | None = None,
+    stop: int | None = None,
+    include: Included | None = None,
+    *,
+    anew: bool = False,
+) -> int:
+    """Fill a graph from nothing as far as that pays; return how many events that were.
+
+    What was proven before something turned out to be wrong is kept, as where batches are applied one by one.
+    """
+    applied = 0
+    wrong: CorruptLogError | UnsupportedFormatError | None = None
+    with graph.loading(anew=anew) as load:
+        if load is None:
+            return 0
+        try:
+            for count in _follow(log, at, load, Position(), progress, stop, include):
+                applied += count
+                if load.is_full:
+                    break
+        except (CorruptLogError, UnsupportedFormatError) as error:
+            wrong = error
+    if wrong is not None:
+        raise wrong
+    return applied
 
 
 def _follow(  # noqa: PLR0917 - the arguments of `catch_up`, handed on
     log: Log,
     at: Checkpoint,
-    graph: Graph,
+    graph: Graph | Loading,
     position: Position,
     progress: Progress | None,
     stop: int | None,
@@ -141,11 +185,9 @@ def _follow(  # noqa: PLR0917 - the arguments of `catch_up`, handed on
             if frontier.size == position.size:
                 _check(log, frontier, at, known=True)
             _check(log, following, at, known=False)
-        graph.apply(
-            combine(_contribution(leaf, include) for leaf in some),
-            expected=frontier.size,
-            position=Position(following.size, following.nodes),
-        )
+        with without_collection():
+            said = combine(_contribution(leaf, include) for leaf in some)
+        graph.apply(said, expected=frontier.size, position=Position(following.size, following.nodes))
         frontier = following
         if progress is not None:
             progress(frontier.size, stop)
@@ -169,11 +211,9 @@ def _batches(leaves: Iterator[Leaf]) -> Iterator[list[Leaf]]:
 
 def _contribution(leaf: Leaf, include: Included | None) -> Batch:
     try:
-        signed = parse(leaf.data)
+        at, said = read(leaf.data, leaf.position)
     except UnsupportedFormatError:
         raise
     except InvalidInputError as error:
         raise CorruptLogError(f"entry {leaf.position} of the log is no event: {error.message}") from error
-    if include is not None and not include(leaf.position, signed.event.at):
-        return Batch()
-    return contribution(signed.event, signed.id, leaf.position)
+    return said if include is None or include(leaf.position, at) else Batch()

@@ -11,13 +11,13 @@ from pathlib import Path
 from threading import Lock
 from typing import TypeVar
 
-from lin.errors import ConflictError, DamagedIndexError
+from lin.errors import ConflictError, CorruptContentError, DamagedIndexError, LinError
 
 from .admission import GraphAdmission
 from .checkpoint import Checkpoint
 from .envelope import SignedEvent, sign
 from .events import Event, EventId, Imported, KeyChanged, Statement, now
-from .fallback import AWAY, FallbackGraph, Outage
+from .fallback import FallbackGraph, Outage
 from .graph import Graph, Position
 from .index import FILE_NAME, Progress, catch_up, open_index, rebuild
 from .keys import ActorKey
@@ -118,7 +118,7 @@ class Ledger:
         server, outage = self.server, self._outage
         if server is None or outage is None:
             return embedded
-        return FallbackGraph.over(server, embedded, outage) if self._served() else embedded
+        return FallbackGraph.over(server if self._served() else None, embedded, outage)
 
     def _served(self) -> bool:
         """Let the server catch up; whether it could."""
@@ -126,7 +126,10 @@ class Ledger:
             return False
         try:
             catch_up(self.log, self.server)
-        except AWAY as error:
+        except CorruptContentError:
+            raise
+        except LinError as error:
+            # The embedded graph has caught up before: whatever this is, a full disk or others' data, is the server's.
             self._outage.begin(error)
             return False
         self._outage.end()

@@ -7,22 +7,22 @@ next one goes on from whatever the log then holds.
 
 from __future__ import annotations
 
-import fcntl
-import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
 from lin.errors import LinError
-from lin.store.faults import os_errors
+from lin.store.local import LocalPlace
 
 from .admitting import OpenAdmission, Request, select
+from .journal import boot
+from .journaled import JournaledLog
 from .log import Log
+from .log_lock import log_lock
 from .note import Signer
 from .waiting import WaitingRoom
 
-LOCK_FILE = "log.lock"
 QUEUE_FOLDER = "queue"
 
 _AT_ONCE = 1000
@@ -44,7 +44,10 @@ class LockedCommits:
         self._key = key
         self._open_admission = open_admission
         self._committed = committed
-        self._lock_file = folder / LOCK_FILE
+        self._folder = folder
+        place = log.place
+        # Where the system does not say when it was started, each file of the log is synced.
+        self._journaled = JournaledLog(log, place) if isinstance(place, LocalPlace) and boot() else None
         self._room = WaitingRoom(folder / QUEUE_FOLDER)
 
     def commit(self, requests: Sequence[Request]) -> None:
@@ -54,7 +57,7 @@ class LockedCommits:
             LinError: The log could not be written to; requests that are not settled are not known to be in it.
         """
         key = self._key()
-        with self._lock() as lock:
+        with log_lock(self._folder) as lock:
             if lock.acquired():
                 self._lead(requests, key)
                 return
@@ -74,11 +77,13 @@ class LockedCommits:
                 self._lead(unsettled, key)
 
     def _lead(self, own: Sequence[Request], key: Signer) -> None:
+        if self._journaled is not None:
+            self._journaled.complete()
         waiting = list(islice(self._room.waiting(), _AT_ONCE))
         requests = [*(request for _, request in waiting), *own]  # in the order of arrival
         admitted, leaves = select(requests, self._open_admission)
         if leaves:
-            self._log.extend(leaves, key)
+            (self._journaled or self._log).extend(leaves, key)
         for request in admitted:
             request.settle()
         for ticket, request in waiting:
@@ -89,36 +94,3 @@ class LockedCommits:
             # The events are durable; what follows them may follow later.
             with suppress(LinError):
                 self._committed()
-
-    @contextmanager
-    def _lock(self) -> Iterator[_Lock]:
-        with os_errors("lock", self._lock_file):
-            self._lock_file.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(self._lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        try:
-            yield _Lock(descriptor, self._lock_file)
-        finally:
-            # Closing alone would not do: a child forked meanwhile shares the lock.
-            with suppress(OSError):
-                fcntl.flock(descriptor, fcntl.LOCK_UN)
-            os.close(descriptor)
-
-
-class _Lock:
-    def __init__(self, descriptor: int, path: Path) -> None:
-        self._descriptor = descriptor
-        self._path = path
-
-    def acquired(self) -> bool:
-        """Take the lock if nobody has it."""
-        with os_errors("lock", self._path):
-            try:
-                fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return False
-        return True
-
-    def wait(self) -> None:
-        """Take the lock once it is free."""
-        with os_errors("lock", self._path):
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX)

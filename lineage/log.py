@@ -9,16 +9,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeVar
 
 from lin.errors import CorruptLogError, InvalidInputError, LinError, NotFoundError, ReadOnlyError
+from lin.store.local import LocalPlace
 from lin.store.place import Place
 
 from . import merkle
 from .checkpoint import Checkpoint
 from .commits import commit_name, decode_commit
 from .note import Signer, VerifierKey
-from .tiles import HEIGHT, WIDTH, Tile, decode_bundle, decode_tile, encode_bundle, encode_tile, tile_at, width_at
+from .tiles import (
+    HEIGHT,
+    WIDTH,
+    Tile,
+    decode_bundle,
+    decode_tile,
+    edge_of,
+    encode_bundle,
+    encode_tile,
+    tile_at,
+    width_at,
+)
 
 T = TypeVar("T")
 
@@ -66,6 +79,11 @@ class Log:
     def __init__(self, place: Place, verifier: VerifierKey) -> None:
         self._place = place
         self.verifier = verifier
+        # The same checkpoint is asked for several times in each commit; what is kept is keyed by what was signed.
+        self.verified = lru_cache(maxsize=16)(lambda note: Checkpoint.parse(note, verifier))
+        """Read a checkpoint, and verify the log's signature."""
+        self.opened = not isinstance(place, LocalPlace)
+        """Whether its files were looked at: a local log may have to be brought in order first."""
 
     def create(self, key: Signer) -> Checkpoint:
         """Start an empty log: a checkpoint of size 0.
@@ -95,13 +113,16 @@ class Log:
         Raises:
             CorruptLogError: It is missing, broken, or not signed by the log's key.
         """
+        if not self.opened:
+            self._open()
+            self.opened = True
         try:
             note = self._place.read(CHECKPOINT)
         except NotFoundError as error:
             raise CorruptLogError(
                 f"the log of {self._place.url} has no checkpoint", hint=f"Restore {CHECKPOINT} from a copy."
             ) from error
-        return Checkpoint.parse(note, self.verifier)
+        return self.verified(note)
 
     def read(self, start: int = 0, stop: int | None = None, *, at: Checkpoint | None = None) -> Iterator[Leaf]:
         """Yield the leaves from `start` up to before `stop`, in order.
@@ -246,7 +267,7 @@ class Log:
                 f"the key {key.verifier} is not that of this log ({self.verifier})",
                 hint="Use the key that was made with the repository.",
             )
-        return Checkpoint.signed(planned.size, planned.root, key)
+        return self.verified(Checkpoint.signed(planned.size, planned.root, key).note)
 
     def write(self, planned: Plan) -> None:
         """Write the files of a plan, durably; until a checkpoint implies them, readers see no change."""
@@ -254,19 +275,32 @@ class Log:
             for name, data in planned.files:
                 batch.replace(f"{FOLDER}/{name}", data)
 
-    def publish(self, new: Checkpoint, *, before: Checkpoint) -> None:
-        """Make the checkpoint of a written plan the present one, and drop partial tiles that nobody needs any more."""
+    def publish(self, new: Checkpoint, *, before: Checkpoint, kept: Checkpoint | None = None) -> None:
+        """Make the checkpoint of a written plan the present one, and drop partial tiles that nobody needs any more.
+
+        Args:
+            new: It.
+            before: The present one until now.
+            kept: One whose partial tiles are needed all the same.
+        """
         self._place.replace(CHECKPOINT, new.note)
-        self._drop_superseded(before, new)
+        self._drop_superseded(before, new, kept)
 
     # ------------------------------------------------------------------------
 
-    def _drop_superseded(self, before: Checkpoint, new: Checkpoint) -> None:
+    def _open(self) -> None:
+        from .journaled import recover  # noqa: PLC0415 - it writes by means of this class
+
+        if isinstance(self._place, LocalPlace):
+            recover(self, self._place)
+
+    def _drop_superseded(self, before: Checkpoint, new: Checkpoint, kept: Checkpoint | None) -> None:
         """Delete the partial tiles that are full by now, or older than the checkpoint before this one.
 
         That one's stay, for readers that hold it; a reader that is slower still finds wider ones. Failing
         is no harm: what stays is never read, and goes with a later commit.
         """
+        spared = set() if kept is None else {f"{FOLDER}/{tile.name}" for tile in edge_of(kept.size)}
         for level in (None, *range(HEIGHT)):
             total, grown = width_at(level or 0, before.size), width_at(level or 0, new.size)
             if total in (0, grown):
@@ -276,7 +310,7 @@ class Log:
             try:
                 for info in list(self._place.list(f"{FOLDER}/{tile.folder}")):
                     width = info.name.rpartition("/")[2]
-                    if width.isdecimal() and int(width) < needed:
+                    if width.isdecimal() and int(width) < needed and info.name not in spared:
                         self._place.delete(info.name)
             except LinError:
                 return

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator
 
 from .events import plain_number
-from .graph import Cursor, Graph, Measure, Node, NodeKind, Value, Within
+from .graph import Measure, Node, NodeKind, Value, Within
 
 _PLACES = {
     NodeKind.RUN: ((Measure.METRIC, "finished", "metrics"), (Measure.PARAMETER, "started", "parameters")),
     NodeKind.EVALUATION: ((Measure.METRIC, "evaluation", "metrics"),),
 }
 """Facets count only where they belong: a `run.finished` that names an artifact measures nothing."""
-_STEP = 1_000
-"""Nodes looked at in one go."""
 
 
 def values_of(node: Node) -> Iterator[tuple[Measure, str, Value]]:
@@ -53,26 +51,3 @@ def is_within(value: Value, within: Within) -> bool:
 def has_value(node: Node, what: Measure, name: str, within: Within) -> bool:
     """Tell whether a node has a metric or parameter of this name that meets a condition."""
     return any(w is what and n == name and is_within(value, within) for w, n, value in values_of(node))
-
-
-def measured(
-    graph: Graph,
-    name: str,
-    within: Within,
-    *,
-    what: Measure,
-    kinds: Collection[NodeKind],
-    newest_first: bool,
-    after: Cursor | None,
-    limit: int | None,
-) -> Sequence[Node]:
-    """Answer `Graph.measured` with nothing but `Graph.find`: for engines that hold no index of values."""
-    wanted = [kind for kind in _PLACES if not kinds or kind in kinds]
-    found: list[Node] = []
-    while wanted and (limit is None or len(found) < limit):
-        some = graph.find(kinds=wanted, newest_first=newest_first, after=after, limit=_STEP)
-        found += (node for node in some if has_value(node, what, name, within))
-        if len(some) < _STEP:
-            break
-        after = Cursor(some[-1].created, some[-1].id)
-    return found[:limit]

@@ -16,7 +16,7 @@ from lin.errors import ConflictError, DamagedIndexError
 from . import _neo4j_errors as errors
 from . import _neo4j_setup as setup
 from . import _neo4j_statements as cypher
-from ._neo4j_rows import Run, handle, hexed, in_order, read_edge, read_node
+from ._neo4j_rows import Run, handle, hexed, in_order, read_edge, read_node, stored, value_place
 from ._neo4j_search import Way, nearest_subgraph, reach, whole_subgraph
 from ._neo4j_server import Neo4jServer
 from ._neo4j_writing import add
@@ -37,7 +37,6 @@ from .graph import (
     ascii_lower,
 )
 from .leaking import leaks
-from .measures import measured
 
 FEW_STARTS = 4
 """Starts up to which one statement follows all of them; it goes over what they share once for each."""
@@ -248,17 +247,26 @@ class Neo4jGraph:
         after: Cursor | None = None,
         limit: int | None = None,
     ) -> Sequence[Node]:
-        """Return the runs and evaluations with a metric or parameter within bounds; see `Graph.measured`.
-
-        Values have no index here: runs and evaluations are gone through, page by page.
-        """
-        return measured(self, name, within, what=what, kinds=kinds, newest_first=newest_first, after=after, limit=limit)
+        """Return the runs and evaluations with a metric or parameter within bounds; see `Graph.measured`."""
+        if (where := _valued(name, within, what)) is None:
+            return []
+        where |= {
+            "kinds": _numbers(kinds or NodeKind),
+            **_cursor(after, newest_first=newest_first),
+            "limit": _bounded(limit),
+        }
+        with self._reading():
+            statement = cypher.measured(within, newest_first=newest_first)
+            return [read_node(row) for row in self._server.ask(statement, **where)]
 
     def measured_size(
         self, name: str, within: Within = ANYTHING, *, what: Measure = Measure.METRIC, at_most: int | None = None
     ) -> int:
         """Count what `measured` would return without a limit, of all kinds; `at_most` where there are more."""
-        return len(self.measured(name, within, what=what, limit=at_most))
+        if (where := _valued(name, within, what)) is None:
+            return 0
+        with self._reading():
+            return _number(self._server.ask(cypher.measured_size(within), **where, limit=_bounded(at_most)))
 
     def leaks(
         self,
@@ -340,6 +348,19 @@ def _wanted(nodes: Collection[NodeKind], since: int | None, until: int | None) -
         "since": -_LAST if since is None else max(since, -_LAST),
         "until": _bounded(until),
     }
+
+
+def _valued(name: str, within: Within, what: Measure) -> dict[str, Any] | None:
+    """Return the parameters of a search by value; None where nothing is called so, or no value is within."""
+    texts = [name, within.equals] if isinstance(within.equals, str) else [name]
+    if not all(map(_is_text, texts)):
+        return None
+    where: dict[str, Any] = {"place": value_place(what, name), "name": name}
+    if within.equals is not None:
+        wanted = stored(within.equals)
+        return {**where, "equals": wanted["value"], "text": wanted.get("text")}
+    bounds = {"low": within.low, "high": within.high}
+    return where | {side: float(bound) for side, bound in bounds.items() if bound is not None}
 
 
 def _bounded(number: int | None) -> int:

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from lin.errors import InvalidInputError, ReadOnlyError
 
-from ._sqlite_file import SCHEMA_VERSION
+from ._sqlite_schema import SCHEMA_VERSION
 from .graph import Graph, Position
 from .index import Progress, catch_up, open_index
 from .ledger import Draft, Ledger

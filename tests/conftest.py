@@ -128,6 +128,21 @@ def own_neo4j_service(neo4j_service: Neo4jService, require_service: Callable[[st
     return neo4j_service
 
 
+@pytest.fixture
+def empty_neo4j(own_neo4j_service: Neo4jService) -> Iterator[Neo4jService]:
+    """Return a running Neo4j server with nothing in it that a test may stop and kill; it leaves nothing for others."""
+    import neo4j  # noqa: PLC0415 - slow to import, and few tests need it
+
+    def empty() -> None:
+        with neo4j.GraphDatabase.driver(own_neo4j_service.uri, auth=own_neo4j_service.auth) as driver:
+            driver.execute_query("MATCH (n) DETACH DELETE n")
+
+    empty()
+    yield own_neo4j_service
+    own_neo4j_service.start()
+    empty()
+
+
 _STORES_PROGRAM = Path(__file__).parents[1] / "scripts" / "servers" / "server.py"
 
 

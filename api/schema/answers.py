@@ -6,16 +6,23 @@ import strawberry
 from strawberry.scalars import JSON
 
 from lin import __version__, records
-from lin.lineage.graph import Cursor, Direction
+from lin.lineage.fallback import standing_in
+from lin.lineage.graph import Direction
 from lin.lineage.words import Role
+from lin.repository import Repository
 
 from . import paging
-from .arguments import After, First
+from .arguments import First
 from .context import Info
 from .fields import resolved
 from .nodes import Alias, Artifact, Evaluation
+from .paged import Asked, Part, paged
 from .relating import Way
 from .words import Time
+
+IMPACT = 100
+"""Things of a kind that stand on an artifact, at once by default."""
+_NONE = records.Page((), None, 0)
 
 
 @strawberry.type(description="A model that was trained on some content.")
@@ -26,27 +33,24 @@ class TrainedModel:
     direct: bool = strawberry.field(description="Whether one run used that very content and generated the model.")
     roles: list[Role] = strawberry.field(description="What that run used it for; empty where it is not direct.")
     digest: strawberry.Private[str]
-    moment: strawberry.Private[str | None]
 
     @classmethod
-    def of(cls, record: records.TrainedModel, digest: str, moment: str | None) -> TrainedModel:
+    def of(cls, record: records.TrainedModel, digest: str) -> TrainedModel:
         """Present a trained model."""
-        return cls(
-            model=Artifact.of(record.model),
-            direct=record.direct,
-            roles=list(record.roles),
-            digest=digest,
-            moment=moment,
-        )
+        model = Artifact.of(record.model)
+        return cls(model=model, direct=record.direct, roles=list(record.roles), digest=digest)
 
     @resolved(
         "A shortest way on which the bytes came into the model. One question for each model that is asked for it."
     )
     def path(self, info: Info) -> Way | None:
         """Find a way."""
-        with info.context.as_of(self.moment) as repository:
-            found = repository.training_path(self.digest, str(self.model.id))
+        found = info.context.at(info).repository.training_path(self.digest, str(self.model.id))
         return Way.of(found) if found else None
+
+
+def _ref(impact: Impact) -> str:
+    return impact.ref
 
 
 @strawberry.type(description="What stands on an artifact: how much, and as much of it as is asked for.")
@@ -59,10 +63,9 @@ class Impact:
     evaluation_count: int = strawberry.field(description="How many evaluations there are.")
     record: strawberry.Private[records.Impact]
     ref: strawberry.Private[str]
-    moment: strawberry.Private[str | None]
 
     @classmethod
-    def of(cls, record: records.Impact, ref: str, moment: str | None) -> Impact:
+    def of(cls, record: records.Impact, ref: str) -> Impact:
         """Present an impact."""
         return cls(
             runs=record.runs,
@@ -71,45 +74,45 @@ class Impact:
             evaluation_count=record.evaluation_count,
             record=record,
             ref=ref,
-            moment=moment,
         )
 
     @resolved("Models made from it, directly or not: the oldest.")
-    def models(self, info: Info, first: First = 100) -> list[Artifact]:
+    def models(self, info: Info, first: First = IMPACT) -> list[Artifact]:
         """Return the first models."""
-        page = self._page(info, "model", self.model_count, paging.checked_first(first), None)
+        page = self._models(info.context.at(info).repository, {"after": None, "limit": paging.checked_first(first)})
         return [Artifact.of(model) for model in page.items]
 
-    @resolved("Models made from it, directly or not, in pages, oldest first.")
-    def all_models(self, info: Info, first: First = 100, after: After = None) -> paging.Connection[Artifact]:
+    @paged("Models made from it, directly or not, in pages, oldest first.", first=IMPACT, within=_ref)
+    def all_models(self, asked: Asked) -> paging.Connection[Artifact]:
         """Page through the models."""
-        asked = paging.request("allModels", first, after, ref=self.ref, as_of=self.moment)
-        page = self._page(info, "model", self.model_count, asked.limit, asked.after)
-        return paging.from_page(page, asked, Artifact.of)
+        return paging.from_page(self._models(asked.repository, asked.part), asked, Artifact.of)
 
     @resolved("Evaluations of those models, or on it: the oldest.")
-    def evaluations(self, info: Info, first: First = 100) -> list[Evaluation]:
+    def evaluations(self, info: Info, first: First = IMPACT) -> list[Evaluation]:
         """Return the first evaluations."""
-        page = self._page(info, "evaluation", self.evaluation_count, paging.checked_first(first), None)
+        part: Part = {"after": None, "limit": paging.checked_first(first)}
+        page = self._evaluations(info.context.at(info).repository, part)
         return [Evaluation.of(item) for item in page.items]
 
-    @resolved("Evaluations of those models, or on it, in pages, oldest first.")
-    def all_evaluations(self, info: Info, first: First = 100, after: After = None) -> paging.Connection[Evaluation]:
+    @paged("Evaluations of those models, or on it, in pages, oldest first.", first=IMPACT, within=_ref)
+    def all_evaluations(self, asked: Asked) -> paging.Connection[Evaluation]:
         """Page through the evaluations."""
-        asked = paging.request("allEvaluations", first, after, ref=self.ref, as_of=self.moment)
-        page = self._page(info, "evaluation", self.evaluation_count, asked.limit, asked.after)
-        return paging.from_page(page, asked, Evaluation.of)
+        return paging.from_page(self._evaluations(asked.repository, asked.part), asked, Evaluation.of)
 
     @resolved("Aliases that stand for anything downstream of it.")
     def aliases(self) -> list[Alias]:
         """Return the aliases."""
         return [Alias.of(alias) for alias in self.record.aliases]
 
-    def _page(self, info: Info, kind: str, count: int, limit: int, after: Cursor | None) -> records.Page:
-        if not count:
-            return records.Page((), None, 0)
-        with info.context.as_of(self.moment) as repository:
-            return repository.closure(self.ref, direction=Direction.DOWN, kinds=[kind], after=after, limit=limit)
+    def _models(self, repository: Repository, part: Part) -> records.Page:
+        return _standing(repository, self.ref, "model", part) if self.model_count else _NONE
+
+    def _evaluations(self, repository: Repository, part: Part) -> records.Page:
+        return _standing(repository, self.ref, "evaluation", part) if self.evaluation_count else _NONE
+
+
+def _standing(repository: Repository, ref: str, kind: str, part: Part) -> records.Page:
+    return repository.closure(ref, direction=Direction.DOWN, kinds=[kind], **part)
 
 
 @strawberry.type(description="Models by datasets, with the newest evaluation of each pair.")
@@ -196,6 +199,16 @@ class RepositoryInfo:
             IndexStatus(engine=status.engine, events=status.events, behind=status.behind, problem=status.problem)
             for status in info.context.repository.index_status()
         ]
+
+    @resolved(
+        "What is out of the ordinary right now, in sentences: that the embedded graph answers, as the server for the "
+        "graph cannot be reached, and why. `extensions.notices` of any response says it of that response."
+    )
+    def notices(self, info: Info) -> list[str]:
+        """Ask for nothing, and hear who answers."""
+        with standing_in() as heard:
+            info.context.repository.graph.get(())
+        return heard
 
     @resolved("The log's signed checkpoint, a C2SP signed note: proof of what was there.")
     def checkpoint(self, info: Info) -> str:

@@ -30,8 +30,8 @@ AsOf = Annotated[
     str | None,
     strawberry.argument(
         description="As it was then: a day (to its end) or time, which stands for the events that claim to be from "
-        "then or before; or a number of events from the beginning of the log. What fields of the answer lead on to is "
-        "the present."
+        "then or before; or a number of events from the beginning of the log. All that is nested in the field is as "
+        "it was then, too."
     ),
 ]
 Where = Annotated[

@@ -1,27 +1,23 @@
-"""What the resolvers of one request share: the repository, the time that is left, and the data loaders.
+"""What the resolvers of one request share: what they see of the repository, and the time and items that are left.
 
-A field of many objects is answered by one call for all of them, never by one call each: its resolver hands
-its id to a loader, and the loader asks once for all ids that have come together. Everything here
-runs on the request's own thread (`lin.api.execution`), so loaders call the repository directly.
+A field of the top level with `asOf` looks at the past, and so does all that is nested in it: which moment a field
+is asked of is told by the field of the top level that it stands in.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from functools import cached_property
-from typing import Any, TypeAlias, TypeVar
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from typing import Any, Self, TypeAlias, TypeVar
 
 import strawberry
 from graphql import GraphQLError
-from strawberry.dataloader import DataLoader
 
-from lin import records
-from lin.repository import Found, Repository
-from lin.store.digest import Digest
+from lin.repository import Repository
 
-K = TypeVar("K")
+from .views import View
+
 R = TypeVar("R")
 V = TypeVar("V")
 
@@ -47,30 +43,60 @@ class Context:
     Args:
         repository: Answers everything.
         seconds: How long the request may take.
+        notices: What the client should know of how the answer came about; grows.
     """
 
-    def __init__(self, repository: Repository, seconds: float) -> None:
-        self._repository = repository
+    def __init__(self, repository: Repository, seconds: float, notices: list[str]) -> None:
+        self.notices = notices
         self._seconds = seconds
         self._deadline = time.monotonic() + seconds
         self._items = MAX_ITEMS
         self._presented: dict[tuple[Callable[[Any], Any], int], tuple[object, Any]] = {}
+        self._present = View(repository, None, self._look_at_the_clock)
+        self._past: dict[str, View] = {}
+        self._moments: dict[str | int, str] = {}
+        self._open = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
 
     @property
     def repository(self) -> Repository:
-        """The repository, as long as there is time left."""
+        """The repository as it is, as long as there is time left: for changes, and what has no past."""
+        return self._present.repository
+
+    def enter(self, info: Info, moment: str | None) -> View:
+        """Return the view of a moment, and let all that is nested in this field of the top level share it.
+
+        Raises:
+            InvalidInputError: There is no such moment.
+        """
+        if moment is None:
+            return self._present
+        if moment not in self._past:
+            # Made from the log the first time. Where that takes too long, the next request goes on from there.
+            past = self._open.enter_context(self.repository.as_of(moment, progress=self._note_progress))
+            self._past[moment] = View(past, moment, self._look_at_the_clock)
+        self._moments[_root(info)] = moment
+        return self._past[moment]
+
+    def at(self, info: Info) -> View:
+        """Return the view that the field of the top level has in which this one is nested."""
+        if not self._moments:
+            return self._present
+        moment = self._moments.get(_root(info))
+        return self._present if moment is None else self._past[moment]
+
+    def _note_progress(self, *_: object) -> None:
+        if time.monotonic() > self._deadline:
+            raise too_slow(self._seconds, "The past is read from the log the first time; ask again, and it goes on.")
+
+    def _look_at_the_clock(self) -> None:
         if time.monotonic() > self._deadline:
             raise too_slow(self._seconds)
-        return self._repository
-
-    @contextmanager
-    def as_of(self, moment: str | None) -> Iterator[Repository]:
-        """Lend the repository as it was at a moment; None for the present."""
-        if moment is None:
-            yield self.repository
-            return
-        with self.repository.as_of(moment) as past:
-            yield past
 
     def spend(self, items: int) -> None:
         """Count items of a list that is about to be completed.
@@ -104,99 +130,25 @@ class Context:
         """Present a loader's records as `once` does."""
         return [self.once(present, record) for record in records]
 
-    # ------------------------------------------------------------------ loaders
-
-    @cached_property
-    def found(self) -> DataLoader[bytes, Found | None]:
-        """Records by id (32 bytes)."""
-        return self._loader(self._found, None)
-
-    @cached_property
-    def used(self) -> DataLoader[bytes, Sequence[records.Used]]:
-        """What runs used, by the run's id."""
-        return self._loader(self._used, ())
-
-    @cached_property
-    def generated(self) -> DataLoader[bytes, Sequence[records.Artifact]]:
-        """What runs generated, by the run's id."""
-        return self._loader(self._generated, ())
-
-    @cached_property
-    def evaluations_of(self) -> DataLoader[bytes, Sequence[records.Evaluation]]:
-        """Evaluations by the id of their model."""
-        return self._loader(
-            lambda ids: _grouped(self.repository.evaluations(models=ids), lambda e: e.model.id.value), ()
-        )
-
-    @cached_property
-    def evaluations_on(self) -> DataLoader[bytes, Sequence[records.Evaluation]]:
-        """Evaluations by the id of their dataset."""
-        return self._loader(
-            lambda ids: _grouped(self.repository.evaluations(datasets=ids), lambda e: e.dataset.id.value), ()
-        )
-
-    @cached_property
-    def aliases(self) -> DataLoader[bytes, Sequence[records.Alias]]:
-        """Aliases by the id of the artifact they stand for."""
-
-        def load(ids: Sequence[bytes]) -> Mapping[bytes, Sequence[records.Alias]]:
-            wanted = set(ids)
-            standing: dict[bytes, list[records.Alias]] = {}
-            for alias in self.repository.aliases():
-                for artifact in alias.artifacts:
-                    if artifact.id.value in wanted:
-                        standing.setdefault(artifact.id.value, []).append(alias)
-            return standing
-
-        return self._loader(load, ())
-
-    @cached_property
-    def experiments(self) -> DataLoader[str, records.Experiment | None]:
-        """Experiments by name."""
-        return self._loader(lambda _: {e.name: e for e in self.repository.experiments()}, None)
-
-    @cached_property
-    def details(self) -> DataLoader[Digest, Mapping[str, Any] | None]:
-        """Erasable detail blobs by digest; each is a small file of its own."""
-        return self._loader(lambda digests: {digest: self.repository.detail(digest) for digest in digests}, None)
-
-    # Each looks at the clock when it is called, not when the loader is made.
-
-    def _found(self, ids: Sequence[bytes]) -> Mapping[bytes, Found]:
-        return self.repository.get_many(ids)
-
-    def _used(self, runs: Sequence[bytes]) -> Mapping[bytes, Sequence[records.Used]]:
-        return self.repository.used(runs)
-
-    def _generated(self, runs: Sequence[bytes]) -> Mapping[bytes, Sequence[records.Artifact]]:
-        return self.repository.generated(runs)
-
-    def _loader(self, load: Callable[[Sequence[K]], Mapping[K, V]], missing: V) -> DataLoader[K, V]:
-        async def batch(keys: list[K]) -> list[V]:
-            answers = load(keys)
-            return [answers.get(key, missing) for key in keys]
-
-        return DataLoader(load_fn=batch)
-
 
 Info: TypeAlias = strawberry.Info[Context, None]
 """What every resolver is handed."""
 
 
-def too_slow(seconds: float) -> GraphQLError:
+def too_slow(seconds: float, hint: str = "") -> GraphQLError:
     """Return the error for a request that took longer than it may."""
+    less = (
+        "Ask for less at a time: fewer nested lists, a smaller 'first', depth or maxNodes. "
+        "A mutation may have been carried out all the same; it is safe to send it again."
+    )
     return GraphQLError(
-        f"the request took longer than {seconds:g} s",
-        extensions={
-            "code": "TIMEOUT",
-            "hint": "Ask for less at a time: fewer nested lists, a smaller 'first', depth or maxNodes. "
-            "A mutation may have been carried out all the same; it is safe to send it again.",
-        },
+        f"the request took longer than {seconds:g} s", extensions={"code": "TIMEOUT", "hint": hint or less}
     )
 
 
-def _grouped(items: Sequence[V], key: Callable[[V], K]) -> Mapping[K, Sequence[V]]:
-    groups: dict[K, list[V]] = {}
-    for item in items:
-        groups.setdefault(key(item), []).append(item)
-    return groups
+def _root(info: Info) -> str | int:
+    """Return the name that a field of the top level has in the answer, for it and for all that is nested in it."""
+    path = info.path
+    while path.prev is not None:
+        path = path.prev
+    return path.key

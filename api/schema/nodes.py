@@ -17,9 +17,10 @@ from lin.lineage.words import ArtifactKind, Evidence, Role, RunStatus, Shape
 from lin.repository import Found
 
 from . import paging
-from .arguments import After, First, Metric, Statuses
+from .arguments import Metric, Statuses
 from .context import Info
 from .fields import resolved
+from .paged import Asked, paged
 from .words import ByteCount, Digest, Facts, Time
 
 
@@ -75,7 +76,7 @@ class Artifact(Node):
     @resolved("The run that generated it, if lin knows of one.")
     async def run(self, info: Info) -> Run | None:
         """Load the run."""
-        found = await info.context.found.load(self.record.run.value) if self.record.run else None
+        found = await info.context.at(info).found.load(self.record.run.value) if self.record.run else None
         return info.context.once(Run.of, found) if isinstance(found, records.Run) else None
 
     @resolved("The experiment it belongs to.")
@@ -86,23 +87,27 @@ class Artifact(Node):
     @resolved("Its bytes, which other artifacts may share.")
     async def content(self, info: Info) -> Content | None:
         """Load the content."""
-        found = await info.context.found.load(self.record.digest.value)
+        found = await info.context.at(info).found.load(self.record.digest.value)
         return info.context.once(Content.of, found) if isinstance(found, records.Content) else None
 
     @resolved("The aliases that stand for it now.")
     async def aliases(self, info: Info) -> list[Alias]:
         """Load the aliases."""
-        return info.context.all_once(Alias.of, await info.context.aliases.load(self.record.id.value))
+        return info.context.all_once(Alias.of, await info.context.at(info).aliases.load(self.record.id.value))
 
     @resolved("What was measured of this model, oldest first.")
     async def evaluations(self, info: Info) -> list[Evaluation]:
         """Load the evaluations of a model."""
-        return info.context.all_once(Evaluation.of, await info.context.evaluations_of.load(self.record.id.value))
+        return info.context.all_once(
+            Evaluation.of, await info.context.at(info).evaluations_of.load(self.record.id.value)
+        )
 
     @resolved("What was measured on this dataset, oldest first.")
     async def evaluations_on(self, info: Info) -> list[Evaluation]:
         """Load the evaluations on a dataset."""
-        return info.context.all_once(Evaluation.of, await info.context.evaluations_on.load(self.record.id.value))
+        return info.context.all_once(
+            Evaluation.of, await info.context.at(info).evaluations_on.load(self.record.id.value)
+        )
 
 
 @strawberry.type(description="One execution: a command, or a block of Python.")
@@ -157,12 +162,12 @@ class Run(Node):
     @resolved("What it used.")
     async def used(self, info: Info) -> list[Use]:
         """Load the uses."""
-        return info.context.all_once(Use.of, await info.context.used.load(self.record.id.value))
+        return info.context.all_once(Use.of, await info.context.at(info).used.load(self.record.id.value))
 
     @resolved("What it generated.")
     async def generated(self, info: Info) -> list[Artifact]:
         """Load the outputs."""
-        return info.context.all_once(Artifact.of, await info.context.generated.load(self.record.id.value))
+        return info.context.all_once(Artifact.of, await info.context.at(info).generated.load(self.record.id.value))
 
     @resolved("Command line, folder, host and user; null where that was erased. Costs reading a file each.")
     async def detail(self, info: Info) -> JSON | None:
@@ -193,6 +198,10 @@ class Use:
         return cls(artifact=Artifact.of(record.artifact), role=record.role, evidence=record.evidence, path=record.path)
 
 
+def _id(experiment: Experiment) -> str:
+    return experiment.id
+
+
 @strawberry.type(description="A named group of runs that owns the models they make.")
 class Experiment(Node):
     """A named group of runs."""
@@ -205,16 +214,19 @@ class Experiment(Node):
         """Present an experiment."""
         return cls(id=strawberry.ID(record.id.hex()), name=record.name, record=record)
 
-    @resolved("Its runs, newest first. One question for each experiment that is asked for it.")
-    def runs(
-        self, info: Info, statuses: Statuses = None, first: First = paging.DEFAULT, after: After = None
-    ) -> paging.Connection[Run]:
+    @paged("Its runs, newest first. One question for each experiment that is asked for it.", within=_id)
+    def runs(self, asked: Asked, *, statuses: Statuses = None) -> paging.Connection[Run]:
         """Page through the runs."""
-        asked = paging.request("runs", first, after, of=self.id, statuses=statuses)
-        page = info.context.repository.runs(
-            experiment=self.name, statuses=statuses or (), after=asked.after, limit=asked.limit
-        )
+        page = asked.repository.runs(experiment=self.name, statuses=statuses or (), **asked.part)
         return paging.from_page(page, asked, Run.of)
+
+    @paged(
+        "The models that belong to it, newest first. One question for each experiment that is asked for it.", within=_id
+    )
+    def models(self, asked: Asked) -> paging.Connection[Artifact]:
+        """Page through the models."""
+        page = asked.repository.models_of(self.name, **asked.part)
+        return paging.from_page(page, asked, Artifact.of)
 
 
 @strawberry.type(description="One model measured on one dataset by one run.")
@@ -251,7 +263,7 @@ class Evaluation(Node):
     @resolved("The run that measured it.")
     async def run(self, info: Info) -> Run | None:
         """Load the run."""
-        found = await info.context.found.load(self.record.run.value)
+        found = await info.context.at(info).found.load(self.record.run.value)
         return info.context.once(Run.of, found) if isinstance(found, records.Run) else None
 
 
@@ -326,12 +338,12 @@ def experiment_place(record: records.Experiment) -> Cursor:
 
 
 async def _experiment(info: Info, name: str | None) -> Experiment | None:
-    record = await info.context.experiments.load(name) if name else None
+    record = await info.context.at(info).experiments.load(name) if name else None
     return info.context.once(Experiment.of, record) if record else None
 
 
 async def _detail(info: Info, digest: Any) -> JSON | None:
-    detail = await info.context.details.load(digest) if digest else None
+    detail = await info.context.at(info).details.load(digest) if digest else None
     return JSON(dict(detail)) if detail is not None else None
 
 

@@ -17,7 +17,7 @@ from lin import tokens
 from lin.errors import InvalidInputError
 from lin.lineage.events import parse_time
 from lin.lineage.graph import Cursor
-from lin.records import Experiment, Page
+from lin.records import Experiment, LogEntry, Page
 
 from .fields import resolved
 
@@ -37,7 +37,11 @@ class PageInfo:
     has_previous_page: bool = strawberry.field(description="Whether this is not the first page.")
     start_cursor: str | None = strawberry.field(description="The first item's cursor; null on an empty page.")
     end_cursor: str | None = strawberry.field(
-        description="The last item's cursor, to ask for the next page with; null on an empty page."
+        description="Where this page ends, to ask for the next one with: the last item's cursor; null on an empty page."
+    )
+    stopped: bool = strawberry.field(
+        description="Whether this page is shorter than asked for, or empty, because looking for more took too long; "
+        "there may be more, and `endCursor` goes on from where the search stopped."
     )
 
 
@@ -124,9 +128,11 @@ def checked_first(first: int) -> int:
 
 
 def place_of(record: Any) -> Cursor:
-    """Return where an artifact, run, evaluation or experiment stands in the order (`created`, `id`)."""
+    """Return where a record stands in the order (`created`, `id`); an entry of the log, where in the log."""
     if isinstance(record, Experiment):
         return Cursor(record.began, record.id)
+    if isinstance(record, LogEntry):
+        return Cursor(record.position, record.id.value)
     created = record.started if hasattr(record, "started") else record.created
     moment = parse_time(created)
     return Cursor(int(moment.timestamp()) * 1_000_000 + moment.microsecond, record.id.value)
@@ -141,6 +147,7 @@ def from_page(
         [place_of(record_of(item)) for item in page.items],
         asked,
         more=page.next is not None,
+        stopped=page.next if page.stopped else None,
         total=len(page.items) if page.total is None and page.next is None and asked.after is None else page.total,
     )
 
@@ -172,13 +179,21 @@ def from_sequence(
 
 
 def _connection(
-    nodes: Sequence[T], places: Sequence[Cursor], asked: Request, *, more: bool, total: int | None
+    nodes: Sequence[T],
+    places: Sequence[Cursor],
+    asked: Request,
+    *,
+    more: bool,
+    total: int | None,
+    stopped: Cursor | None = None,
 ) -> Connection[T]:
+    end = stopped or (places[-1] if places else None)
     info = PageInfo(
         has_next_page=more,
         has_previous_page=asked.after is not None,
         start_cursor=encode(places[0], asked.bound) if places else None,
-        end_cursor=encode(places[-1], asked.bound) if places else None,
+        end_cursor=encode(end, asked.bound) if end else None,
+        stopped=stopped is not None,
     )
     edges = [Edge(node=node, place=place, bound=asked.bound) for node, place in zip(nodes, places, strict=True)]
     return Connection(edges=edges, page_info=info, total_count=total)

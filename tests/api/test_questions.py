@@ -161,10 +161,10 @@ def test_impact(ask):
 def test_aliases_log_and_repository(ask, world):
     """Aliases, the log and the repository itself can be asked for."""
     answer = ask("""{ aliases(name: "delay-model") { ref moves movedAt }
-      log(first: 2, kinds: ["alias"]) { position id kind at actor statement }
+      log(first: 2, kinds: ["alias"]) { nodes { position id kind at actor statement } }
       repository { id url format version events checkpoint logKey indexes { engine events behind } } }""")
     assert answer["aliases"][0]["ref"] == "delay-model@prod"
-    entry = answer["log"][0]
+    entry = answer["log"]["nodes"][0]
     assert entry["id"] == answer["aliases"][0]["moves"][0]
     assert entry["statement"]["alias"] == "prod"
     repository = answer["repository"]

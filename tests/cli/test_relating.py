@@ -110,6 +110,7 @@ def test_lists_of_lineage(world):
         "type": "page",
         "items": [],
         "total": 0,
+        "stopped": False,
         "next": None,
     }
     assert loads(world("trace", "tuned", "--since", "2020-01-01", "--depth", "1", "--json"))["total"] == 1

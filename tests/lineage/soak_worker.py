@@ -2,12 +2,14 @@
 
 import json
 import os
+import resource
 import sys
 import time
 from itertools import count
 from pathlib import Path
 
-from lin.lineage import _sqlite_adjacency, sqlite
+from lin.errors import BackendError
+from lin.lineage import _sqlite_adjacency, _sqlite_file, _sqlite_search
 from lin.lineage.events import ArtifactRecorded, EventId, RunFinished, RunStarted, RunUsed, Use
 from lin.lineage.graph import PROVENANCE, Direction, NodeKind
 from lin.lineage.index import FILE_NAME
@@ -62,24 +64,67 @@ def waited():
         return 0.0
 
 
+def measured(work):
+    """Return (wall, blocked, stolen) of some work, in seconds.
+
+    In `blocked` and `stolen` it neither ran nor stood in the queue for a processor. If it let go of the processor by
+    itself, as who waits for a lock or a disk must, it was blocked; if not, the machine itself stood still for it.
+    """
+
+    def read():
+        return time.perf_counter(), time.process_time(), waited(), resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw
+
+    began = read()
+    work()
+    wall, ran, stood, slept = (end - begin for begin, end in zip(began, read(), strict=True))
+    lost = max(0.0, wall - ran - stood)
+    return (wall, lost, 0.0) if slept else (wall, 0.0, lost)
+
+
+def spin():
+    """Take about as much processor time as a question does, and nothing else."""
+    end = time.process_time() + 0.0004
+    while time.process_time() < end:
+        pass
+
+
 def read(folder, number):
-    """Ask again and again; note how long each question was blocked, and look that nothing goes backwards."""
+    """Ask again and again; note how long each question was blocked, and look that nothing goes backwards.
+
+    Nobody waits for a lock here: where a question finds one, it is refused, asks again at once, and is counted. Beside
+    each question stands work that needs no file: what that was blocked is the machine's doing.
+    """
     _sqlite_adjacency.WORTHWHILE = 10**9  # use snapshots, but leave making them to the writers
-    sqlite.SMALL_CLOSURE = 3
+    _sqlite_search.SMALL_CLOSURE = 3
+    _sqlite_file._BUSY_SECONDS = 0
     noted = (folder / f"read.{number}").open("a")
-    before = 0
+    seen = {"size": 0, "refused": 0, "problem": False}
+
+    def ask(graph):
+        while True:
+            try:
+                size = graph.position().size
+                newest = graph.find(kinds=[NodeKind.MODEL], newest_first=True, limit=1)
+                reached = [graph.closure_size([node.id], Direction.UP, PROVENANCE) for node in newest]
+            except BackendError as error:
+                if "locked" not in error.message:
+                    raise
+                seen["refused"] += 1
+            else:
+                seen["problem"] = size < seen["size"] or bool(reached and reached[0] < 1)
+                seen["size"] = size
+                return
+
     while True:
-        graph = SqliteGraph(folder / "cache" / FILE_NAME)
+        try:
+            graph = SqliteGraph(folder / "cache" / FILE_NAME)
+        except BackendError:
+            continue
         for _ in range(50):
-            began = time.perf_counter(), time.process_time(), waited()
-            size = graph.position().size
-            newest = graph.find(kinds=[NodeKind.MODEL], newest_first=True, limit=1)
-            reached = [graph.closure_size([node.id], Direction.UP, PROVENANCE) for node in newest]
-            ended = time.perf_counter(), time.process_time(), waited()
-            wall, ran, stood = (end - begin for begin, end in zip(began, ended, strict=True))
-            problem = size < before or (reached and reached[0] < 1)
-            before = size
-            noted.write(json.dumps([wall, max(0.0, wall - ran - stood), bool(problem)]) + "\n")
+            seen["refused"] = 0
+            wall, blocked, stolen = measured(lambda: ask(graph))  # noqa: B023 - called at once
+            _, *control = measured(spin)
+            noted.write(json.dumps([wall, blocked, stolen, sum(control), seen["refused"], seen["problem"]]) + "\n")
             noted.flush()
         graph.close()
 

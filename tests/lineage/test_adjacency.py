@@ -10,7 +10,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lin.lineage import _adjacency_file, _leak_search, _sqlite_adjacency, adjacency, leaking, sqlite
+from lin.lineage import (
+    _adjacency_file,
+    _leak_search,
+    _sqlite_adjacency,
+    _sqlite_closures,
+    _sqlite_paths,
+    _sqlite_search,
+    adjacency,
+    leaking,
+)
 from lin.lineage.graph import PROVENANCE, Cursor, Direction, EdgeKind, NodeKind
 from lin.lineage.memory import MemoryGraph
 from lin.lineage.sqlite import SqliteGraph
@@ -31,7 +40,8 @@ def path(tmp_path):
 
 @pytest.fixture(autouse=True)
 def _every_closure_is_large(monkeypatch):
-    monkeypatch.setattr(sqlite, "SMALL_CLOSURE", 0)
+    monkeypatch.setattr(_sqlite_search, "SMALL_CLOSURE", 0)
+    monkeypatch.setattr(_sqlite_paths, "MANY_EDGES", 0)
     monkeypatch.setattr(_sqlite_adjacency, "WORTHWHILE", 1)
 
 
@@ -128,7 +138,7 @@ def test_leaks_over_arrays(  # noqa: PLR0917 - Hypothesis gives them by name
     graph, monkeypatch, parts, models, limit, levels
 ):
     """Whatever leaks by the plain search leaks by that over arrays, with circles or without."""
-    monkeypatch.setattr(sqlite, "FEW_MODELS", -1)
+    monkeypatch.setattr(_sqlite_closures, "FEW_MODELS", -1)
     monkeypatch.setattr(_leak_search, "_MANY_LEVELS", levels)
     memory = MemoryGraph()
     graph.clear()
@@ -273,7 +283,8 @@ def test_without_numpy(graph, monkeypatch):
     assert not graph.make_snapshot()
     monkeypatch.undo()
     monkeypatch.setattr(_sqlite_adjacency, "WORTHWHILE", 1)
-    monkeypatch.setattr(sqlite, "SMALL_CLOSURE", 0)
+    monkeypatch.setattr(_sqlite_search, "SMALL_CLOSURE", 0)
+    monkeypatch.setattr(_sqlite_paths, "MANY_EDGES", 0)
     assert graph.make_snapshot()
     real = builtins.__import__
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lin.errors import BackendError, InvalidInputError
-from lin.lineage.fallback import PATIENCE, FallbackGraph, Outage
+from lin.lineage.fallback import PATIENCE, FallbackGraph, Outage, standing_in
 from lin.lineage.graph import Graph
 from lin.lineage.memory import MemoryGraph
 from lin.lineage.testing import ident, node, put
@@ -107,3 +107,34 @@ def test_it_reads_with_every_method_and_writes_with_none(graph):
     writing = {"apply", "clear", "close", "position"}
     for name in (name for name in vars(Graph) if not name.startswith("_")):
         assert hasattr(graph, name) == (name not in writing), name
+
+
+def test_each_answer_says_who_gave_it(graph, server, clock):
+    """Whoever listens hears of each outage in which the embedded graph answered, and of nothing else."""
+    with standing_in() as heard:
+        graph.count()
+    assert heard == []
+    server.error = BackendError("gone")
+    for _ in range(2):
+        with standing_in() as heard:
+            graph.count()
+            with standing_in() as inner:
+                graph.count()
+            graph.count()
+        assert heard == inner == ["neo4j://there cannot answer, the embedded graph does: gone"]
+    server.error = None
+    clock[0] += PATIENCE + 1
+    with standing_in() as heard:
+        graph.count()
+    assert heard == []
+
+
+def test_without_a_server_the_embedded_graph_answers_all(server, embedded, told, clock):
+    """A server that has not caught up is not asked, even if it comes back in the middle."""
+    outage = Outage("neo4j://there", told.append, lambda: clock[0])
+    outage.begin(BackendError("gone"))
+    graph = FallbackGraph.over(None, embedded, outage)
+    clock[0] += PATIENCE + 1
+    with standing_in() as heard:
+        assert list(graph.get([ident(1)])) == [ident(1)]
+    assert (heard, server.asked) == (told, 0)

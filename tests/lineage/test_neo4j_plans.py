@@ -11,7 +11,7 @@ import pytest
 
 from lin.lineage import _neo4j_rows, _neo4j_server, _neo4j_setup, _neo4j_statements
 from lin.lineage import neo4j as engine
-from lin.lineage.graph import Batch, Cursor, Direction, EdgeKind, Node, NodeKind, Position
+from lin.lineage.graph import Batch, Cursor, Direction, EdgeKind, Node, NodeKind, Position, Within
 from lin.lineage.testing import GENERATED, TRAIN, WAYS, ident, link, node, put
 
 pytestmark = pytest.mark.service
@@ -24,12 +24,19 @@ EXPLODING = re.compile(
 # Emptying reads the nodes that it removes; nearly no node is `LinLong`; and whose the data are is looked for among all.
 ALLOWED = {
     _neo4j_statements.DELETE_NODES: {"NodeByLabelScan"},
+    _neo4j_statements.DELETE_VALUES: {"NodeByLabelScan"},
     _neo4j_statements.DELETE_EVENTS: {"NodeByLabelScan"},
     _neo4j_statements.DELETE_META: {"NodeByLabelScan"},
     _neo4j_statements.find_by_text(newest_first=False): {"NodeByLabelScan"},
     _neo4j_statements.find_by_text(newest_first=True): {"NodeByLabelScan"},
     _neo4j_statements.FOREIGN: {"AllNodesScan"},
 }
+WITHINS = [
+    Within(low, high, low_open=low_open, high_open=high_open)
+    for low, low_open in ((None, False), (0, False), (0, True))
+    for high, high_open in ((None, False), (1, False), (1, True))
+] + [Within(equals=1), Within(equals="x")]
+"""Every form of a condition on a value."""
 WITHOUT_PLAN = ("CREATE CONSTRAINT", "CREATE INDEX", "CREATE TEXT INDEX", "DROP ", "SHOW ", "CALL db.")
 
 
@@ -120,11 +127,18 @@ def _use_everything(graph, monkeypatch) -> None:
                 graph.closure_kinds([ident("a")], direction, kinds)
                 for depth, limit in ((None, None), (None, 1), (0, None), (1, 1), (2, 1), (10**12, 1)):
                     graph.subgraph([ident("a"), ident("x")], direction, kinds, depth=depth, max_nodes=limit)
-    graph.measured("auc", limit=1)
+    _search_by_value(graph)
     graph.leaks(WAYS)
     for kinds in ([GENERATED], WAYS, frozenset(EdgeKind)):
         graph.path(ident("a"), ident("r"), kinds)
         graph.path(ident("r"), ident("a"), kinds)
+
+
+def _search_by_value(graph) -> None:
+    for within in WITHINS:
+        for newest_first in (False, True):
+            graph.measured("auc", within, newest_first=newest_first, after=Cursor(1, ident("a")), limit=1)
+        graph.measured_size("auc", within, at_most=1)
 
 
 def _set_up_in_every_way(open_graph, cypher) -> None:
@@ -152,6 +166,7 @@ def test_no_statement_has_a_plan_that_explodes(  # noqa: PLR0917 - fixtures
         if fill:
             nodes = [node(n, list(NodeKind)[n % 13], name=f"n{n % 50}", created=n) for n in range(2_000)]
             kinds = list(EdgeKind)
+            put(neo4j_graph, *(node(n, NodeKind.RUN, finished={"metrics": {f"m{n % 9}": n}}) for n in range(500)))
             put(neo4j_graph, *nodes, *(link("hub", n, kinds[n % len(kinds)]) for n in range(2_000)))
             cypher("CALL db.awaitIndexes(60)")
             cypher("CALL db.resampleOutdatedIndexes()")
@@ -159,6 +174,18 @@ def test_no_statement_has_a_plan_that_explodes(  # noqa: PLR0917 - fixtures
         found = {text: exploding(explain(text, values)) - _allowed(text) for text, values in planned.items()}
         assert {text: operators for text, operators in found.items() if operators} == {}
     _assert_all_were_sent(sent, used)
+
+
+@pytest.mark.parametrize("within", WITHINS, ids=str)
+def test_values_are_sought_in_their_index(explain, neo4j_graph, within):
+    """What is searched by value is found by what it measures, its name and its bounds, all in one index."""
+    statements = [_neo4j_statements.measured(within, newest_first=newest) for newest in (False, True)]
+    for statement in (*statements, _neo4j_statements.measured_size(within)):
+        plan = explain(statement, {"limit": 1})
+        (seek,) = [details for operator, details in _operators(plan) if operator.startswith("NodeIndexSeek")]
+        assert "(place, value)" in seek
+        assert "value IS NOT NULL" not in seek or within == Within()
+        assert not any("Scan" in operator for operator, _ in _operators(plan))
 
 
 def test_closures_are_searches_breadth_first(explain, neo4j_graph):

@@ -1,4 +1,4 @@
-"""Questions about lineage, asked of both embedded engines."""
+"""Questions about lineage, asked of every engine."""
 
 import pytest
 from hypothesis import given
@@ -28,8 +28,11 @@ TRAIN, INPUT, BASE = EdgeKind.USED_TRAIN, EdgeKind.USED_INPUT, EdgeKind.USED_BAS
 MADE, CONTENT = EdgeKind.GENERATED, EdgeKind.HAS_CONTENT
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", pytest.param("neo4j", marks=pytest.mark.service)])
 def graph(request, tmp_path):
+    if request.param == "neo4j":
+        yield request.getfixturevalue("neo4j_graph")
+        return
     graph = MemoryGraph() if request.param == "memory" else SqliteGraph(tmp_path / "graph.sqlite3")
     yield graph
     graph.close()
@@ -290,10 +293,11 @@ def test_impact_in_a_cycle(graph):
 def test_impact_of_a_hub(graph):
     """What stands on a dataset with 100,000 uses is counted, and only the first of it is read."""
     uses = 100_000
+    for first in range(0, uses, 20_000):
+        some = range(first, first + 20_000)
+        put(graph, *(link("hub", n, TRAIN) for n in some), *(node(n, NodeKind.RUN, created=n) for n in some))
     put(
         graph,
-        *(link("hub", n, TRAIN) for n in range(uses)),
-        *(node(n, NodeKind.RUN, created=n) for n in range(uses)),
         *(link(n, f"m{n}", MADE) for n in range(20)),
         *(model(f"m{n}", n) for n in range(20)),
     )
@@ -461,3 +465,65 @@ def test_unseen_things_are_no_answers(graph):
     assert evaluations(graph, models=labels("m")) == []
     found = impact(graph, [ident("data")])
     assert (found.models, found.evaluations, found.aliases, found.runs, found.artifacts) == ((), (), (), 0, 0)
+
+
+# ---------------------------------------------------------------------------- histories that nobody should have
+
+
+def diamonds(steps):
+    """A ladder of diamonds from `0` to `steps`, with two ways through each: 2^steps paths."""
+    for step in range(steps):
+        for side in "ab":
+            middle, made = f"{step}{side}", str(step + 1)
+            yield from (link(str(step), f"run {middle}", TRAIN), link(f"run {middle}", made, MADE))
+
+
+SHAPES = {
+    "a model made of itself": [link("0", "r", BASE), link("r", "0", MADE)],
+    "two models made of each other": [
+        link("0", "r", BASE),
+        link("r", "1", MADE),
+        link("1", "s", BASE),
+        link("s", "0", MADE),
+    ],
+    "a loop": [link("0", "0", BASE), link("0", "0", MADE)],
+    "2^40 ways": list(diamonds(40)),
+}
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_any_history_has_answers(graph, shape):
+    """Every question comes to an end on cycles, on loops and where there are very many ways."""
+    models = {
+        end for edge in SHAPES[shape] for end in (edge.source, edge.target) if end in {ident(str(n)) for n in range(41)}
+    }
+    put(graph, *SHAPES[shape], *(Node(one, NodeKind.MODEL) for one in models), link("bytes", "0", CONTENT))
+    put(
+        graph, node("e", NodeKind.EVALUATION), link("0", "e", EdgeKind.EVALUATED), link("0", "e", EdgeKind.EVALUATED_ON)
+    )
+    start, last = [ident("0")], ident("40" if shape == "2^40 ways" else "1" if "two" in shape else "0")
+    made = len(models) - (shape == "2^40 ways")
+    found = models_trained_on(graph, [ident("bytes")], transitive=True)
+    assert len(found) == count_models_trained_on(graph, [ident("bytes")], transitive=True) == made
+    assert impact(graph, start).model_count == made
+    assert training_path(graph, [ident("bytes")], last)
+    assert path(graph, start, [last]) is not None
+    assert path(graph, start, [ident("nowhere")]) is None
+    assert [leak.evaluation.id for leak in leaks(graph)] == ([] if shape == "2^40 ways" else [ident("e")])
+    assert trace(graph, [last], max_nodes=3).total >= len(models)
+
+
+def test_what_is_not_there_has_no_answers(graph):
+    """Of an id that the graph does not hold, every question says nothing, and none fails."""
+    nowhere = [ident("nowhere")]
+    assert models_trained_on(graph, nowhere, transitive=True) == []
+    assert count_models_trained_on(graph, nowhere) == 0
+    assert training_path(graph, nowhere, ident("nowhere")) is None
+    assert path(graph, nowhere, [ident("elsewhere")]) is None
+    assert leaks(graph, nowhere) == []
+    assert evaluations(graph, models=nowhere, datasets=nowhere, experiment=nowhere[0]) == []
+    assert models_of(graph, nowhere[0]) == set()
+    found = impact(graph, nowhere)
+    assert (found.models, found.aliases, found.model_count, found.runs) == ((), (), 0, 0)
+    assert trace(graph, nowhere).nodes == ()

@@ -1,4 +1,4 @@
-"""Search by name, kind and value, asked of both embedded engines."""
+"""Search by name, kind and value, asked of every engine."""
 
 import pytest
 from hypothesis import given, settings
@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from lin.lineage import searching
 from lin.lineage.filters import parse
-from lin.lineage.graph import Cursor, EdgeKind, NodeKind
+from lin.lineage.graph import Cursor, EdgeKind, Node, NodeKind
 from lin.lineage.memory import MemoryGraph
 from lin.lineage.searching import search
 from lin.lineage.sqlite import SqliteGraph
@@ -16,8 +16,18 @@ MADE, OF = EdgeKind.GENERATED, EdgeKind.EVALUATED
 RUN, EVALUATION, MODEL = NodeKind.RUN, NodeKind.EVALUATION, NodeKind.MODEL
 
 
-@pytest.fixture(params=["memory", "sqlite", "sqlite, of which everything has many"])
+@pytest.fixture(
+    params=[
+        "memory",
+        "sqlite",
+        "sqlite, of which everything has many",
+        pytest.param("neo4j", marks=pytest.mark.service),
+    ]
+)
 def graph(request, tmp_path, monkeypatch):
+    if request.param == "neo4j":
+        yield request.getfixturevalue("neo4j_graph")
+        return
     if request.param.endswith("many"):
         monkeypatch.setattr(searching, "FEW", 1)
         monkeypatch.setattr(searching, "_STEP", 2)
@@ -53,7 +63,7 @@ EVERY = (RUN, EVALUATION, MODEL)
 
 def found(graph, where, kinds=EVERY, **options):
     names = {ident(f"{letter}{n}"): f"{letter}{n}" for letter in "rmfe" for n in range(3)}
-    return [names[n.id] for n in search(graph, kinds=kinds, where=parse(where), newest_first=False, **options)]
+    return [names[n.id] for n in search(graph, kinds=kinds, where=parse(where), newest_first=False, **options).nodes]
 
 
 def test_values_of_runs_evaluations_and_models(graph):
@@ -77,7 +87,7 @@ def test_kinds_and_texts(graph):
     assert found(graph, "lr >= 0.2", text="CHURN2") == ["m2"]
     assert found(graph, "lr >= 0.2", text="fit1") == ["r1"]
     assert found(graph, "auc > 0", text="e", kinds=[EVALUATION]) == []
-    assert [n.id for n in search(graph, kinds=EVERY, text="fit", limit=1)] == [ident("r2")]
+    assert [n.id for n in search(graph, kinds=EVERY, text="fit", limit=1).nodes] == [ident("r2")]
 
 
 @pytest.mark.parametrize("newest_first", [False, True])
@@ -87,7 +97,7 @@ def test_pages(graph, newest_first, size):
     fill(graph)
 
     def read(**page):
-        return search(graph, kinds=EVERY, where=parse("lr > 0.1 and loss > 0"), **{"newest_first": False, **page})
+        return search(graph, kinds=EVERY, where=parse("lr > 0.1 and loss > 0"), **{"newest_first": False, **page}).nodes
 
     whole = read(newest_first=newest_first)
     assert [n.created for n in whole] == sorted((1, 2, 11, 12), reverse=newest_first)
@@ -99,7 +109,7 @@ def test_either_measure_once(graph):
     """A name that is both a metric and a parameter finds a run once, and a prefix says which of both is meant."""
     put(graph, node("r", RUN, created=1, started={"parameters": {"n": 1}}, finished={"metrics": {"n": 2}}))
     for where, count in {"n > 0": 1, "metric.n > 1": 1, "parameter.n > 1": 0, "n = 2": 1}.items():
-        assert len(search(graph, kinds=[RUN], where=parse(where))) == count, where
+        assert len(search(graph, kinds=[RUN], where=parse(where)).nodes) == count, where
 
 
 def test_a_cycle_of_claims(graph):
@@ -113,7 +123,7 @@ def test_a_cycle_of_claims(graph):
         link("s", "m", MADE),
         link("m", "m", OF),
     )
-    assert [n.id for n in search(graph, kinds=[MODEL], where=parse("a > 0"))] == [ident("m")]
+    assert [n.id for n in search(graph, kinds=[MODEL], where=parse("a > 0")).nodes] == [ident("m")]
 
 
 @given(
@@ -140,8 +150,64 @@ def test_any_search(values, bounds):
         if a >= bounds[0] and max(b, c) >= bounds[1]:
             wanted.add(ident(f"m{n}"))
     where = parse(f"a >= {bounds[0]} and b >= {bounds[1]}")
-    assert {n.id for n in search(graph, kinds=[RUN, MODEL], where=where)} == wanted
-    half = search(graph, kinds=[RUN, MODEL], where=where, newest_first=False, limit=1)
+    assert {n.id for n in search(graph, kinds=[RUN, MODEL], where=where).nodes} == wanted
+    half = search(graph, kinds=[RUN, MODEL], where=where, newest_first=False, limit=1).nodes
     after = Cursor(half[0].created, half[0].id) if half else None
-    rest = search(graph, kinds=[RUN, MODEL], where=where, newest_first=False, after=after) if half else []
+    rest = search(graph, kinds=[RUN, MODEL], where=where, newest_first=False, after=after).nodes if half else []
     assert {n.id for n in [*half, *rest]} == wanted
+
+
+@pytest.fixture
+def populous(graph, monkeypatch):
+    """A graph in which many runs meet each of two conditions, and one model of the oldest run meets both."""
+    monkeypatch.setattr(searching, "FEW", 5)
+    monkeypatch.setattr(searching, "_STEP", 10)
+    for n in range(100):
+        values = {"a": n % 2, "b": (n + 1) % 2 if n else 0}
+        put(graph, node(n, RUN, created=n, finished={"metrics": values}), node(f"m{n}", MODEL, created=n))
+        put(graph, link(n, f"m{n}", MADE))
+    return graph
+
+
+WHERE = "a = 0 and b = 0"
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_a_search_that_takes_too_long_goes_on_where_it_stopped(populous, monkeypatch, newest_first):
+    """It answers with what was found in time and where it stopped; what it goes on with from there completes it."""
+    monkeypatch.setattr(searching, "SECONDS", -1.0)
+    asked = {"kinds": [RUN, MODEL], "where": parse(WHERE), "newest_first": newest_first}
+    found: list[Node] = []
+    pages_read, after = 0, None
+    while True:
+        some = search(populous, after=after, limit=7, **asked)
+        found += some.nodes
+        pages_read += 1
+        after = some.stopped
+        if after is None:
+            break
+        assert len(some.nodes) < 7
+    assert [n.id for n in found] == [n.id for n in search(populous, limit=None, **asked).nodes]
+    assert {n.id for n in found} == {ident(0), ident("m0")}
+    assert pages_read > 5
+
+
+def test_after_looking_in_vain_the_rarest_condition_leads(populous, monkeypatch):
+    """Where no more than `MANY` meet a condition, the rest of the graph is not gone through."""
+    monkeypatch.setattr(searching, "LOOKED", 20)
+    found_by: list[object] = []
+    find = type(populous).find
+
+    def watched(self, **options):
+        found_by.append(options)
+        return find(self, **options)
+
+    monkeypatch.setattr(type(populous), "find", watched)
+    found = search(populous, kinds=[RUN, MODEL], where=parse(WHERE), limit=7)
+    assert {n.id for n in found.nodes} == {ident(0), ident("m0")}
+    assert found.stopped is None
+    assert len(found_by) == 2
+    found_by.clear()
+    monkeypatch.setattr(searching, "MANY", 3)
+    assert search(populous, kinds=[RUN, MODEL], where=parse(WHERE), limit=7).nodes == found.nodes
+    assert len(found_by) > 15

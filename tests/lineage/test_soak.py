@@ -100,9 +100,11 @@ def test_writers_and_readers_that_are_killed(tmp_path, record_property, capsys):
 
     lines = [line for job in JOBS[WRITERS:] for line in noted(tmp_path, job) if line.endswith("\n")]
     answers = [json.loads(line) for line in lines]
-    assert not any(problem for _, _, problem in answers)
+    assert not any(problem for *_, problem in answers)
     figures = {"events": len(acknowledged), "kills": kills, "answers": len(answers)}
-    for name, at in (("wall", 0), ("blocked", 1)):
+    figures["met_a_lock"] = sum(refused > 0 for *_, refused, _ in answers)
+    figures["blocked_by_a_lock_ms"] = round(max((each[1] for each in answers if each[4]), default=0.0) * 1e3, 2)
+    for name, at in (("wall", 0), ("blocked", 1), ("stolen", 2), ("control", 3)):
         seconds = sorted(answer[at] for answer in answers)
         for part in (0.5, 0.95, 0.999, 1):
             figures[f"{name}_ms_{part}"] = round(seconds[min(int(len(seconds) * part), len(seconds) - 1)] * 1e3, 2)
@@ -111,5 +113,6 @@ def test_writers_and_readers_that_are_killed(tmp_path, record_property, capsys):
     with capsys.disabled():
         if "LIN_SOAK_SECONDS" in os.environ:
             print(f"\n{figures}")  # noqa: T201 - asked for
-    # Waiting for a slow disk counts as blocked, too: so the longest is reported, and what is judged is most of them.
-    assert figures["blocked_ms_0.95"] < 100
+    assert figures["blocked_by_a_lock_ms"] < 100
+    # A cold page on a slow disk counts as blocked, too.
+    assert figures["blocked_ms_0.999"] < 100

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from lin.errors import BackendError, ConflictError, DamagedIndexError, PermissionDeniedError
-from lin.lineage import _sqlite_file, sqlite
+from lin.lineage import _sqlite_file, _sqlite_finding, _sqlite_paths, _sqlite_rows, _sqlite_search, _sqlite_writing
+from lin.lineage import _sqlite_statements as sql
 from lin.lineage.graph import PROVENANCE, Batch, Cursor, Direction, EdgeKind, Measure, NodeKind, Position, Within
 from lin.lineage.sqlite import SqliteGraph
 from lin.lineage.testing import GraphSuite, dump, ident, link, node, put
@@ -46,9 +47,11 @@ class TestSqliteGraphLevelByLevel(TestSqliteGraph):
 
     @pytest.fixture(autouse=True)
     def _no_closure_is_small(self, monkeypatch):
-        monkeypatch.setattr(sqlite, "SMALL_CLOSURE", 0)
-        monkeypatch.setattr(sqlite, "_STEP", 3)
-        monkeypatch.setattr(sqlite, "_CHUNK", 2)
+        monkeypatch.setattr(_sqlite_search, "SMALL_CLOSURE", 0)
+        monkeypatch.setattr(_sqlite_rows, "STEP", 3)
+        monkeypatch.setattr(_sqlite_rows, "CHUNK", 2)
+        monkeypatch.setattr(_sqlite_finding, "CHUNK", 2)
+        monkeypatch.setattr(_sqlite_paths, "MANY_EDGES", 1)
 
 
 # ---------------------------------------------------------------------------- plans
@@ -116,7 +119,7 @@ def ask_everything(graph):
 def test_no_statement_can_explode(path, monkeypatch):
     """With statistics, no statement scans a table, builds an index of its own, or fills a Bloom filter."""
     monkeypatch.setattr(_sqlite_file, "_Connection", Recorder)
-    monkeypatch.setattr(sqlite, "SMALL_CLOSURE", 4)
+    monkeypatch.setattr(_sqlite_search, "SMALL_CLOSURE", 4)
     graph = SqliteGraph(path)
     kinds = (NodeKind.DATASET, NodeKind.RUN, NodeKind.MODEL)
     put(
@@ -157,6 +160,17 @@ def test_no_statement_can_explode(path, monkeypatch):
             assert "AUTOMATIC" not in line, (statement, plan)
             assert not line.startswith("SCAN") or line.startswith(harmless), (statement, plan)
     assert any("SEARCH e USING" in line for plan in plans.values() for line in plan)
+
+
+def test_a_path_is_searched_from_the_side_with_fewer_edges(graph, monkeypatch):
+    """A way from a hub is found from its other end, without looking at the hub's edges."""
+    stepped = []
+    parents = sql.parents
+    monkeypatch.setattr(sql, "parents", lambda direction, kinds: stepped.append(direction) or parents(direction, kinds))
+    put(graph, *(link("hub", n) for n in range(200)), *(link(n, n + 1) for n in range(200, 220)), link("hub", 200))
+    way = graph.path(ident("hub"), ident(220), [TRAIN])
+    assert [edge.target for edge in way] == [ident(n) for n in range(200, 221)]
+    assert set(stepped) == {UP}
 
 
 def test_the_plain_filter_would_explode(graph):
@@ -244,7 +258,7 @@ def test_a_reader_is_not_blocked(path, graph):
 def test_an_answer_comes_from_one_state(graph, monkeypatch):
     """A question that takes several statements sees none of what is written between them."""
     put(graph, node("a"), link("a", "b"), link("b", "c"))
-    step = sqlite._step
+    step = _sqlite_search.step
     written: list[Any] = []
 
     def slow(*arguments):
@@ -253,7 +267,7 @@ def test_an_answer_comes_from_one_state(graph, monkeypatch):
             put(graph, *written)
         return step(*arguments)
 
-    monkeypatch.setattr(sqlite, "_step", slow)
+    monkeypatch.setattr(_sqlite_search, "step", slow)
     assert {n.id for n in graph.subgraph([ident("a")], DOWN, [TRAIN]).nodes} == {ident(x) for x in "abc"}
     assert {n.id for n in graph.subgraph([ident("a")], DOWN, [TRAIN]).nodes} == {ident(x) for x in [*"abc", "late"]}
 
@@ -368,7 +382,7 @@ def test_an_apply_that_fails_leaves_no_trace(graph, monkeypatch):
             raise fault
 
         with monkeypatch.context() as patch:
-            patch.setattr(sqlite, "write_notes", fail)
+            patch.setattr(_sqlite_writing, "write_notes", fail)
             with pytest.raises((BackendError, KeyboardInterrupt)):
                 put(graph, node("b"), link("b", "c"))
         assert dump(graph) == before

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import socket
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import neo4j
 import pytest
 
 from lin import indexes
 from lin.errors import BackendError, InvalidInputError, PermissionDeniedError
-from lin.lineage import fallback
+from lin.lineage import _neo4j_server, _neo4j_statements, fallback, index
 from lin.lineage.graph import Direction
 from lin.repository import Repository
 
@@ -19,15 +21,12 @@ service = pytest.mark.service
 
 
 @pytest.fixture
-def server(own_neo4j_service, monkeypatch):
+def server(empty_neo4j, monkeypatch):
     """A server with an empty database; this user's credentials are in the environment."""
-    with neo4j.GraphDatabase.driver(own_neo4j_service.uri, auth=own_neo4j_service.auth) as driver:
-        driver.execute_query("MATCH (n) DETACH DELETE n")
-    user, password = own_neo4j_service.auth
+    user, password = empty_neo4j.auth
     monkeypatch.setenv(indexes.USER, user)
     monkeypatch.setenv(indexes.PASSWORD, password)
-    yield own_neo4j_service
-    own_neo4j_service.start()
+    return empty_neo4j
 
 
 def engines(repository: Repository) -> dict[str, tuple[int | None, int | None]]:
@@ -92,6 +91,113 @@ def test_while_the_server_is_away_nothing_is_lost(repository, write, server, mon
     assert counts["neo4j"] == counts["sqlite"]
 
 
+def interrupt(service, how: str) -> None:
+    """Let the server go away, and for a restart come back."""
+    if how == "kill":
+        service.kill()
+    else:
+        service.stop()
+    if how == "restart":
+        service.start()
+
+
+@pytest.fixture
+def in_the_middle(monkeypatch):
+    """Return what has something happen once, just before the server is sent the first statement that holds a text."""
+
+    def arrange(text: str, happen: Callable[[], None]) -> list[str]:
+        happened: list[str] = []
+        running = _neo4j_server._running
+
+        def watched(*arguments):
+            run = running(*arguments)
+
+            def send(statement, **parameters):
+                if text in statement and not happened:
+                    happened.append(statement)
+                    happen()
+                return run(statement, **parameters)
+
+            return send
+
+        monkeypatch.setattr(_neo4j_server, "_running", watched)
+        return happened
+
+    return arrange
+
+
+@service
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("how", ["kill", "stop", "restart"])
+def test_interrupted_in_the_middle_of_a_write(  # noqa: PLR0917 - fixtures
+    repository, write, server, monkeypatch, in_the_middle, how
+):
+    """A write that the server is interrupted in is acknowledged and stays, and the server catches up by itself."""
+    monkeypatch.setattr(fallback, "PATIENCE", 0.0)
+    repository.put(write("data.csv"))
+    repository.use_index(server.uri)
+    happened = in_the_middle(_neo4j_statements.ADD_NODES, lambda: interrupt(server, how))
+    assert repository.put(write("later.csv", "d\n4\n")).added
+    assert happened
+    assert repository.notices
+    wanted = ["data.csv@v1", "later.csv@v1"]
+    assert [item.label for item in repository.artifacts().items] == wanted
+    with Repository.open(repository.url) as again:
+        assert [item.label for item in again.artifacts().items] == wanted
+    server.start()
+    before = len(repository.notices)
+    assert [item.label for item in repository.artifacts().items] == wanted
+    counts = engines(repository)
+    assert counts["neo4j"] == counts["sqlite"]
+    assert len(repository.notices) == before
+
+
+@service
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("how", ["kill", "stop", "restart"])
+def test_interrupted_in_the_middle_of_a_question(  # noqa: PLR0917 - fixtures
+    repository, write, server, monkeypatch, in_the_middle, how
+):
+    """A question that the server is interrupted in has the same answer, and who gave it is said."""
+    monkeypatch.setattr(fallback, "PATIENCE", 0.0)
+    repository.put(write("data.csv"))
+    repository.use_index(server.uri)
+    before = asked(repository)
+    happened = in_the_middle("*0..]", lambda: interrupt(server, how))
+    with fallback.standing_in() as heard:
+        assert asked(repository) == before
+    assert happened
+    assert bool(heard) == bool(repository.notices) == (how != "restart")
+    server.start()
+    with fallback.standing_in() as heard:
+        assert asked(repository) == before
+    assert heard == []
+
+
+@service
+@pytest.mark.timeout(600)
+def test_killed_in_the_middle_of_a_replay(repository, write, server, monkeypatch, in_the_middle):
+    """A replay that the server dies in chooses nothing, and goes on where it was when it is begun again."""
+    monkeypatch.setattr(index, "BATCH", 2)
+    for n in range(5):
+        repository.put(write(f"{n}.csv", f"{n}\n"))
+    applied: list[int] = []
+
+    def note(*told: Any) -> None:
+        applied.append(told[2])
+        if len(applied) == 2:  # in the middle of the third batch
+            in_the_middle(_neo4j_statements.ADD_EVENTS, server.kill)
+
+    with pytest.raises(BackendError, match="cannot be reached"):
+        repository.use_index(server.uri, progress=note)
+    assert applied == [2, 4]
+    assert list(engines(repository)) == ["sqlite"]
+    server.start()
+    assert repository.use_index(server.uri, progress=note).behind == 0
+    assert applied == [2, 4, 6]
+    assert [item.label for item in repository.artifacts().items] == [f"{n}.csv@v1" for n in range(5)]
+
+
 @service
 def test_rebuilding_makes_both_anew(repository, write, server):
     """What somebody changed in the server by hand is gone after a rebuild."""
@@ -125,6 +231,49 @@ def test_somebody_elses_data_is_not_mixed(repository, write, server):
         counted = driver.execute_query("MATCH (n) RETURN count(n)").records[0][0]
     assert counted == 1
     assert list(engines(repository)) == ["sqlite"]
+
+
+@service
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("CREATE (:Person {name: 'Ada'})", "nodes that are not lin's (Person)"),
+        ("MATCH (m:LinMeta {one: 1}) SET m.repository = 'other'", "another repository, 'other'"),
+        ("MATCH (m:LinMeta {one: 1}) SET m.schema = 99", "a newer lin made the graph"),
+    ],
+)
+def test_a_server_that_became_somebody_elses(repository, write, server, change, said):
+    """It is not touched; writes succeed all the same, and the embedded graph answers and says why."""
+    repository.put(write("data.csv"))
+    repository.use_index(server.uri)
+    before = asked(repository)
+    with neo4j.GraphDatabase.driver(server.uri, auth=server.auth) as driver:
+        driver.execute_query(change)
+        everything = "MATCH (n) RETURN count(n), sum(size(keys(n)))"
+        left = driver.execute_query(everything).records[0].values()
+        with Repository.open(repository.url) as again:
+            assert asked(again) == before
+            (notice,) = again.notices
+            assert said in notice
+            assert again.put(write("later.csv", "d\n4\n")).added
+            assert "later.csv@v1" in [item.label for item in again.artifacts().items]
+            assert again.index_status()[-1].problem
+        assert driver.execute_query(everything).records[0].values() == left
+
+
+@service
+def test_an_older_schema_is_filled_again(repository, write, server):
+    """A graph that an older lin made is made anew from the log with the first question."""
+    repository.put(write("data.csv"))
+    repository.use_index(server.uri)
+    before = asked(repository)
+    with neo4j.GraphDatabase.driver(server.uri, auth=server.auth) as driver:
+        driver.execute_query("MATCH (m:LinMeta {one: 1}) SET m.schema = 1")
+        driver.execute_query("DROP INDEX lin_value")
+        with Repository.open(repository.url) as again:
+            assert asked(again) == before
+            assert (again.notices, engines(again)["neo4j"][1]) == ([], 0)
+        assert driver.execute_query("SHOW INDEXES YIELD name WHERE name = 'lin_value'").records
 
 
 @service
