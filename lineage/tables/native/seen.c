@@ -25,15 +25,16 @@ typedef struct {
   uint32_t sampled, sample_room;
   uint8_t *tags;
   uint64_t *values, *orders;
-  int64_t least_int, most_int, least_at[T_COUNT], most_at[T_COUNT];
+  int64_t least_at[T_COUNT], most_at[T_COUNT];
+  uint8_t some[T_COUNT]; /* whether there are bounds of this kind */
   double least_float, most_float;
   Text least[2], most[2]; /* of text and of bytes */
 } Seen;
 
 static inline uint64_t stirred(uint64_t x) {
-  x = (x ^ x >> 32) * 0xd6e8feb86659fd93u;
-  x = (x ^ x >> 32) * 0xd6e8feb86659fd93u;
-  return x ^ x >> 32;
+  u128 product = (u128)(x ^ 0xa0761d6478bd642fu) * 0xe7037ed1a0b428dbu;
+  x = (uint64_t)product ^ (uint64_t)(product >> 64);
+  return (x ^ x >> 29) * GOLDEN;
 }
 
 static inline uint64_t hash_bytes(const uint8_t *at, uint32_t length) {
@@ -102,7 +103,7 @@ static int rebuild(Seen *seen) {
   }
   memset(seen->places, 0, seen->room * sizeof *seen->places);
   for (uint32_t i = 0; i < count; i++) {
-    uint32_t place = (uint32_t)(kept[i] * GOLDEN >> 32) & (seen->room - 1);
+    uint32_t place = (uint32_t)kept[i] & (seen->room - 1);
     while (seen->places[place]) place = (place + 1) & (seen->room - 1);
     seen->places[place] = kept[i];
   }
@@ -111,16 +112,17 @@ static int rebuild(Seen *seen) {
   return 1;
 }
 
+/* 0 when memory is out, 1 for a cell that was seen before, 2 for one that may be new. */
 static inline int note(Seen *seen, uint64_t hash) {
-  if (hash > seen->limit) return 1;
+  if (hash > seen->limit) return 2;
   hash += hash == 0;
-  uint32_t mask = seen->room - 1, place = (uint32_t)(hash * GOLDEN >> 32) & mask;
+  uint32_t mask = seen->room - 1, place = (uint32_t)hash & mask;
   while (seen->places[place]) {
     if (seen->places[place] == hash) return 1;
     place = (place + 1) & mask;
   }
   seen->places[place] = hash;
-  return ++seen->used * 2 < seen->room || rebuild(seen);
+  return ++seen->used * 2 < seen->room || rebuild(seen) ? 2 : 0;
 }
 
 static int thin(Seen *seen) {
@@ -170,53 +172,65 @@ static void keep(Text *text, const uint8_t *at, uint32_t length) {
   memcpy(text->at, at, length < PREFIX ? length : PREFIX);
 }
 
-static inline void bounds(Seen *seen, unsigned tag, int64_t value, int first) {
-  if (first || value < seen->least_at[tag]) seen->least_at[tag] = value;
-  if (first || value > seen->most_at[tag]) seen->most_at[tag] = value;
+static inline void bounds(Seen *seen, unsigned tag, uint64_t value, const uint8_t *at, uint32_t length) {
+  int first = !seen->some[tag];
+  seen->some[tag] = 1;
+  if (tag == T_FLT) {
+    double x;
+    memcpy(&x, &value, 8);
+    if (first || x < seen->least_float) seen->least_float = x;
+    if (first || x > seen->most_float) seen->most_float = x;
+  } else if (is_fixed(tag)) {
+    if (first || (int64_t)value < seen->least_at[tag]) seen->least_at[tag] = (int64_t)value;
+    if (first || (int64_t)value > seen->most_at[tag]) seen->most_at[tag] = (int64_t)value;
+  } else if (tag == T_TEXT || tag == T_BYTES) {
+    Text *least = &seen->least[tag == T_BYTES], *most = &seen->most[tag == T_BYTES];
+    if (first || compare(at, length, least) < 0) keep(least, at, length);
+    if (first || compare(at, length, most) > 0) keep(most, at, length);
+  }
 }
 
 /* Note the next cells of a column, as its four streams hold them (rule 4): a tag each, the payloads of those that have
  * one, the lengths of the others, and their bytes. 0 when memory is out. */
 LT_EXPORT int lt_seen(Seen *seen, const uint8_t *tags, int64_t rows, const uint8_t *payloads, const uint8_t *lengths,
                       const uint8_t *bytes) {
-  uint64_t last_hash = 0;
-  for (int64_t i = 0; i < rows; i++) {
+  uint64_t last_hash = 0, order = seen->rows * GOLDEN, count[T_COUNT] = {0};
+  for (int64_t i = 0, end; i < rows; i = end) {
     unsigned tag = tags[i];
-    uint64_t value = 0, hash, order = (seen->rows + (uint64_t)i) * GOLDEN;
     if (tag >= T_COUNT) return 0;
-    int first = seen->counts[tag]++ == 0;
-    if (tag == T_NULL) continue;
-    if (is_fixed(tag)) {
-      memcpy(&value, payloads, 8);
-      value = lt_little64(value);
-      payloads += 8;
-      if (tag == T_FLT) {
-        double x;
-        memcpy(&x, &value, 8);
-        if (first || x < seen->least_float) seen->least_float = x;
-        if (first || x > seen->most_float) seen->most_float = x;
-      } else {
-        bounds(seen, tag, (int64_t)value, first);
-      }
-      hash = stirred(value + tag * GOLDEN);
-    } else {
-      uint32_t length;
-      memcpy(&length, lengths, 4);
-      length = lt_little32(length);
-      lengths += 4;
-      if (tag == T_TEXT || tag == T_BYTES) {
-        Text *least = &seen->least[tag == T_BYTES], *most = &seen->most[tag == T_BYTES];
-        if (first || compare(bytes, length, least) < 0) keep(least, bytes, length);
-        if (first || compare(bytes, length, most) > 0) keep(most, bytes, length);
-      }
-      hash = hash_bytes(bytes, length) + tag;
-      bytes += length;
+    for (end = i + 1; end < rows && tags[end] == tag; end++) {
     }
-    if (order <= seen->below && !sample(seen, order, (uint8_t)tag, value)) return 0;
-    if (hash == last_hash) continue; /* as in sorted columns */
-    last_hash = hash;
-    if (!note(seen, hash)) return 0;
+    count[tag] += (uint64_t)(end - i);
+    if (tag == T_NULL) {
+      order += (uint64_t)(end - i) * GOLDEN;
+      continue;
+    }
+    int fixed = is_fixed(tag);
+    for (int64_t j = i; j < end; j++, order += GOLDEN) {
+      uint64_t value = 0, hash;
+      const uint8_t *at = bytes;
+      uint32_t length = 0;
+      if (fixed) {
+        memcpy(&value, payloads, 8);
+        value = lt_little64(value);
+        payloads += 8;
+        hash = stirred(value + tag * GOLDEN);
+      } else {
+        memcpy(&length, lengths, 4);
+        length = lt_little32(length);
+        lengths += 4;
+        bytes += length;
+        hash = hash_bytes(at, length) + tag;
+      }
+      if (order <= seen->below && !sample(seen, order, (uint8_t)tag, value)) return 0;
+      if (hash == last_hash) continue; /* as in sorted columns */
+      last_hash = hash;
+      int state = note(seen, hash);
+      if (state == 0) return 0;
+      if (state == 2) bounds(seen, tag, value, at, length);
+    }
   }
+  for (int tag = 0; tag < T_COUNT; tag++) seen->counts[tag] += count[tag];
   seen->rows += (uint64_t)rows;
   return 1;
 }
