@@ -37,6 +37,7 @@ SECTIONS: Mapping[str, Mapping[str, Source]] = {
         "get": Source("content", "get", "Write an artifact's content to disk."),
         "cat": Source("content", "cat", "Print a file's content."),
         "ls": Source("content", "ls", "List artifacts, or the files of one."),
+        "tables": Source("tabling", "tables", "List the tables in datasets, or look for them."),
         "tag": Source("aliases", "tag", "Point a movable name at an artifact."),
     },
     "Runs": {

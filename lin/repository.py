@@ -13,6 +13,7 @@ from typing import Self
 from . import config, moments
 from ._opening import Opened, create, open_existing
 from .asking import Asking
+from .identifying import Identifying
 from .progress import Progress, counting
 from .reading import Found
 from .tagging import Tagging
@@ -21,7 +22,7 @@ from .upkeep import Upkeep
 __all__ = ["Found", "Progress", "Repository"]
 
 
-class Repository(Asking, Tagging, Upkeep):
+class Repository(Asking, Tagging, Upkeep, Identifying):
     """A set of immutable files named by their content, one signed log, and an index over it."""
 
     @classmethod

@@ -136,8 +136,8 @@ def _duckdb_table(
     module: Any, source: FileSource, options: Options, label: str, table: str, connection: Any
 ) -> Table:
     def reader(opened: Any, limit: str, rows: int) -> pa.RecordBatchReader:
-        answer = opened.execute(f"SELECT * FROM {table}{limit}")  # noqa: S608 - quoted
-        make = getattr(answer, "to_arrow_reader", None) or answer.fetch_record_batch
+        answer = opened.sql(f"SELECT * FROM {table}{limit}")  # noqa: S608 - quoted
+        make = getattr(answer, "to_arrow_reader", None) or answer.fetch_arrow_reader  # before 1.4
         return make(rows)
 
     schema = reader(connection, " LIMIT 0", 1).schema

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, BinaryIO, Self
+from typing import IO, TYPE_CHECKING, BinaryIO, Protocol, Self
 
 from lin.errors import InvalidInputError
 
@@ -78,6 +78,16 @@ class _Columns:
         return whole.digest()
 
 
+class Observer(Protocol):
+    """Who wants to see the cells as well, as the columns' streams hold them."""
+
+    def add(self, column: int, stream: int, piece: memoryview) -> None:
+        """See a piece of a column's stream (0 tags, 1 payloads, 2 lengths, 3 bytes); it is good until `flush` is over."""
+
+    def flush(self) -> None:
+        """Know that the pieces since the last time belong to the same rows, and are complete."""
+
+
 class Digester:
     """Work out a table's identity; a context manager, which removes what it spilled. Not for several threads at once.
 
@@ -87,6 +97,7 @@ class Digester:
             it is written: `GUESS` where nobody knows. The spellings of null are known here.
         spill: Where to put what does not fit into `memory`; a temporary folder by default.
         memory: Bytes for sorting; in all it takes about twice as much at most.
+        observer: Sees the cells as well.
 
     Raises:
         InvalidInputError: The schema has no identity: two columns of one name, unions, intervals.
@@ -99,6 +110,7 @@ class Digester:
         texts: Mapping[str, TextMode] | None = None,
         spill: Path | None = None,
         memory: int = MEMORY,
+        observer: Observer | None = None,
     ) -> None:
         from .spill import DigestSorter  # noqa: PLC0415 - NumPy
 
@@ -112,6 +124,7 @@ class Digester:
         self._sorter = DigestSorter(spill, memory)
         self._sequence = _hasher("sequence")
         self._columns = _Columns(len(self._names))
+        self._observer = observer
         self._rows = 0
         self._keys: IO[bytes] | None = None
         self._sketch = b""
@@ -156,6 +169,10 @@ class Digester:
             done, stopped = self._engine.encode(start, out)
             for column, stream, piece in self._engine.drain():
                 self._columns.add(column, stream, piece)
+                if self._observer is not None:
+                    self._observer.add(column, stream, piece)
+            if self._observer is not None:
+                self._observer.flush()
             self._sequence.update(memoryview(out[:done]).cast("B") if done else b"")
             self._sorter.took(done)
             start += done
