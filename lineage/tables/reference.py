@@ -299,12 +299,12 @@ def row_digest(row: bytes) -> bytes:
 class ReferenceEngine:
     """Encode batches in Python; `engine.Engine` says how."""
 
-    def __init__(self, schema: pa.Schema, order: Sequence[int], modes: dict[int, TextMode]) -> None:
+    def __init__(self, _schema: pa.Schema, order: Sequence[int], modes: dict[int, TextMode]) -> None:
         self._order = list(order)
         self._modes = dict(modes)
         self._counts = [[0] * 0x18 for _ in order]
         self._streams: list[list[bytearray]] = [[bytearray() for _ in range(4)] for _ in order]
-        self._batch = pa.RecordBatch.from_pylist([], schema)
+        self._batch: pa.RecordBatch = None  # until `begin`
 
     def begin(self, batch: pa.RecordBatch) -> None:
         """Take the next batch."""

@@ -7,7 +7,7 @@
 #include "lt.h"
 
 #define GOLDEN 0x9e3779b97f4a7c15u
-enum { PREFIX = 100 }; /* bytes of text that are kept of the least and the greatest */
+enum { PREFIX = 100, RECENT_BITS = 7, RECENT = 1 << RECENT_BITS }; /* bytes of text that are kept of the least and the greatest */
 
 typedef struct {
   uint32_t length; /* of the whole cell */
@@ -37,17 +37,25 @@ static inline uint64_t stirred(uint64_t x) {
   return (x ^ x >> 29) * GOLDEN;
 }
 
+static inline uint64_t load(const uint8_t *at, uint32_t bytes) {
+  uint64_t word = 0;
+  memcpy(&word, at, bytes);
+  return word;
+}
+
+/* Short cells are read in two overlapping words. On a big-endian machine hashes differ, and with them only estimates. */
 static inline uint64_t hash_bytes(const uint8_t *at, uint32_t length) {
-  uint64_t sum = length * GOLDEN;
-  for (; length >= 8; at += 8, length -= 8) {
-    uint64_t word;
-    memcpy(&word, at, 8);
-    u128 product = (u128)(lt_little64(word) ^ sum ^ 0xa0761d6478bd642fu) * 0xe7037ed1a0b428dbu;
+  uint64_t sum = length * GOLDEN, first, last;
+  for (; length > 16; at += 8, length -= 8) {
+    u128 product = (u128)(load(at, 8) ^ sum ^ 0xa0761d6478bd642fu) * 0xe7037ed1a0b428dbu;
     sum = (uint64_t)product ^ (uint64_t)(product >> 64);
   }
-  uint64_t word = 0;
-  for (uint32_t i = 0; i < length; i++) word |= (uint64_t)at[i] << 8 * i;
-  return stirred(word ^ sum);
+  if (length >= 8) first = load(at, 8), last = load(at + length - 8, 8);
+  else if (length >= 4) first = load(at, 4), last = load(at + length - 4, 4);
+  else if (length) first = (uint64_t)at[0] << 16 | (uint64_t)at[length / 2] << 8 | at[length - 1], last = 0;
+  else first = last = 0;
+  u128 product = (u128)(first ^ sum) * (last ^ 0x589965cc75374cc3u);
+  return stirred((uint64_t)product ^ (uint64_t)(product >> 64));
 }
 
 LT_EXPORT void lt_seen_free(Seen *seen) {
@@ -190,47 +198,86 @@ static inline void bounds(Seen *seen, unsigned tag, uint64_t value, const uint8_
   }
 }
 
+/* Cells with a payload, all of one kind. */
+static int fixed_cells(Seen *seen, unsigned tag, const uint8_t *payloads, int64_t count, uint64_t order) {
+  int64_t least = INT64_MAX, most = INT64_MIN;
+  double least_float = 0, most_float = 0;
+  uint64_t recent[RECENT], salt = tag * GOLDEN, value;
+  memset(recent, 0, sizeof recent);
+  recent[0] = 1; /* 0 belongs to the first place, and is not there yet */
+  if (tag == T_FLT) {
+    memcpy(&least_float, payloads, 8);
+    most_float = least_float;
+  }
+  for (int64_t i = 0; i < count; i++, order += GOLDEN) {
+    memcpy(&value, payloads + 8 * i, 8);
+    value = lt_little64(value);
+    if (order <= seen->below && !sample(seen, order, (uint8_t)tag, value)) return 0;
+    if (tag == T_FLT) {
+      double x;
+      memcpy(&x, &value, 8);
+      least_float = x < least_float ? x : least_float;
+      most_float = x > most_float ? x : most_float;
+    } else {
+      least = (int64_t)value < least ? (int64_t)value : least;
+      most = (int64_t)value > most ? (int64_t)value : most;
+    }
+    uint64_t *place = &recent[value * GOLDEN >> (64 - RECENT_BITS)];
+    if (*place == value) continue;
+    *place = value;
+    uint64_t hash = stirred(value + salt);
+    if (hash <= seen->limit && !note(seen, hash)) return 0;
+  }
+  if (tag == T_FLT) {
+    memcpy(&value, &least_float, 8), bounds(seen, tag, value, NULL, 0);
+    memcpy(&value, &most_float, 8), bounds(seen, tag, value, NULL, 0);
+  } else {
+    bounds(seen, tag, (uint64_t)least, NULL, 0);
+    bounds(seen, tag, (uint64_t)most, NULL, 0);
+  }
+  return 1;
+}
+
 /* Note the next cells of a column, as its four streams hold them (rule 4): a tag each, the payloads of those that have
  * one, the lengths of the others, and their bytes. 0 when memory is out. */
 LT_EXPORT int lt_seen(Seen *seen, const uint8_t *tags, int64_t rows, const uint8_t *payloads, const uint8_t *lengths,
                       const uint8_t *bytes) {
-  uint64_t last_hash = 0, order = seen->rows * GOLDEN, count[T_COUNT] = {0};
+  uint64_t last_hash = 0, order = seen->rows * GOLDEN;
   for (int64_t i = 0, end; i < rows; i = end) {
     unsigned tag = tags[i];
+    uint64_t eight = tag * 0x0101010101010101u;
     if (tag >= T_COUNT) return 0;
-    for (end = i + 1; end < rows && tags[end] == tag; end++) {
+    for (end = i + 1; end + 8 <= rows && load(tags + end, 8) == eight; end += 8) {
     }
-    count[tag] += (uint64_t)(end - i);
+    for (; end < rows && tags[end] == tag; end++) {
+    }
+    seen->counts[tag] += (uint64_t)(end - i);
     if (tag == T_NULL) {
       order += (uint64_t)(end - i) * GOLDEN;
       continue;
     }
-    int fixed = is_fixed(tag);
+    if (is_fixed(tag)) {
+      if (!fixed_cells(seen, tag, payloads, end - i, order)) return 0;
+      payloads += 8 * (end - i);
+      order += (uint64_t)(end - i) * GOLDEN;
+      continue;
+    }
     for (int64_t j = i; j < end; j++, order += GOLDEN) {
-      uint64_t value = 0, hash;
-      const uint8_t *at = bytes;
-      uint32_t length = 0;
-      if (fixed) {
-        memcpy(&value, payloads, 8);
-        value = lt_little64(value);
-        payloads += 8;
-        hash = stirred(value + tag * GOLDEN);
-      } else {
-        memcpy(&length, lengths, 4);
-        length = lt_little32(length);
-        lengths += 4;
-        bytes += length;
-        hash = hash_bytes(at, length) + tag;
+      uint32_t length;
+      memcpy(&length, lengths, 4);
+      length = lt_little32(length);
+      if (order <= seen->below && !sample(seen, order, (uint8_t)tag, 0)) return 0;
+      uint64_t hash = hash_bytes(bytes, length) + tag;
+      if (hash != last_hash) { /* otherwise as in sorted columns */
+        last_hash = hash;
+        int state = note(seen, hash);
+        if (state == 0) return 0;
+        if (state == 2) bounds(seen, tag, 0, bytes, length);
       }
-      if (order <= seen->below && !sample(seen, order, (uint8_t)tag, value)) return 0;
-      if (hash == last_hash) continue; /* as in sorted columns */
-      last_hash = hash;
-      int state = note(seen, hash);
-      if (state == 0) return 0;
-      if (state == 2) bounds(seen, tag, value, at, length);
+      lengths += 4;
+      bytes += length;
     }
   }
-  for (int tag = 0; tag < T_COUNT; tag++) seen->counts[tag] += count[tag];
   seen->rows += (uint64_t)rows;
   return 1;
 }
