@@ -7,7 +7,8 @@
 #include "lt.h"
 
 #define GOLDEN 0x9e3779b97f4a7c15u
-enum { PREFIX = 100, RECENT_BITS = 7, RECENT = 1 << RECENT_BITS }; /* bytes of text that are kept of the least and the greatest */
+enum { PREFIX = 100 }; /* bytes of text that are kept of the least and the greatest */
+enum { RECENT_BITS = 7, RECENT = 1 << RECENT_BITS }; /* cells that need not be looked up again */
 
 typedef struct {
   uint32_t length; /* of the whole cell */
@@ -83,9 +84,27 @@ LT_EXPORT Seen *lt_seen_new(uint32_t k) {
   return NULL;
 }
 
-static int ascending(const void *a, const void *b) {
-  uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-  return (x > y) - (x < y);
+/* Bring the `k` least of some different numbers to the front, the greatest of them last (Hoare's quickselect). */
+static void select_least(uint64_t *at, uint32_t count, uint32_t k) {
+  uint32_t low = 0, high = count - 1;
+  while (low < high) {
+    uint64_t pivot = at[low + (high - low) / 2];
+    uint32_t i = low, j = high;
+    while (i <= j) {
+      while (at[i] < pivot) i++;
+      while (at[j] > pivot) j--;
+      if (i <= j) {
+        uint64_t other = at[i];
+        at[i++] = at[j];
+        at[j] = other;
+        if (j == 0) break;
+        j--;
+      }
+    }
+    if (k - 1 <= j) high = j;
+    else if (k - 1 >= i) low = i;
+    else return;
+  }
 }
 
 /* Make room: a larger table while it may grow, else only the k least stay. */
@@ -96,7 +115,7 @@ static int rebuild(Seen *seen) {
   for (uint32_t i = 0; i < seen->room; i++)
     if (seen->places[i]) kept[count++] = seen->places[i];
   if (count > seen->k) {
-    qsort(kept, count, sizeof *kept, ascending);
+    select_least(kept, count, seen->k);
     count = seen->k;
     seen->limit = kept[count - 1];
   } else {
@@ -198,13 +217,14 @@ static inline void bounds(Seen *seen, unsigned tag, uint64_t value, const uint8_
   }
 }
 
+static inline uint32_t recent_place(uint64_t key) { return (uint32_t)(key * GOLDEN >> (64 - RECENT_BITS)); }
+
 /* Cells with a payload, all of one kind. */
-static int fixed_cells(Seen *seen, unsigned tag, const uint8_t *payloads, int64_t count, uint64_t order) {
+static int fixed_cells(Seen *seen, unsigned tag, const uint8_t *payloads, int64_t count, uint64_t order,
+                       uint64_t *recent) {
   int64_t least = INT64_MAX, most = INT64_MIN;
   double least_float = 0, most_float = 0;
-  uint64_t recent[RECENT], salt = tag * GOLDEN, value;
-  memset(recent, 0, sizeof recent);
-  recent[0] = 1; /* 0 belongs to the first place, and is not there yet */
+  uint64_t salt = tag * GOLDEN, value;
   if (tag == T_FLT) {
     memcpy(&least_float, payloads, 8);
     most_float = least_float;
@@ -222,10 +242,10 @@ static int fixed_cells(Seen *seen, unsigned tag, const uint8_t *payloads, int64_
       least = (int64_t)value < least ? (int64_t)value : least;
       most = (int64_t)value > most ? (int64_t)value : most;
     }
-    uint64_t *place = &recent[value * GOLDEN >> (64 - RECENT_BITS)];
-    if (*place == value) continue;
-    *place = value;
-    uint64_t hash = stirred(value + salt);
+    uint64_t key = value + salt, *place = &recent[recent_place(key)];
+    if (*place == key) continue;
+    *place = key;
+    uint64_t hash = stirred(key);
     if (hash <= seen->limit && !note(seen, hash)) return 0;
   }
   if (tag == T_FLT) {
@@ -242,7 +262,8 @@ static int fixed_cells(Seen *seen, unsigned tag, const uint8_t *payloads, int64_
  * one, the lengths of the others, and their bytes. 0 when memory is out. */
 LT_EXPORT int lt_seen(Seen *seen, const uint8_t *tags, int64_t rows, const uint8_t *payloads, const uint8_t *lengths,
                       const uint8_t *bytes) {
-  uint64_t last_hash = 0, order = seen->rows * GOLDEN;
+  uint64_t last_hash = 0, order = seen->rows * GOLDEN, recent[RECENT] = {0};
+  recent[recent_place(0)] = 1; /* 0 belongs there, and has not been seen */
   for (int64_t i = 0, end; i < rows; i = end) {
     unsigned tag = tags[i];
     uint64_t eight = tag * 0x0101010101010101u;
@@ -257,7 +278,7 @@ LT_EXPORT int lt_seen(Seen *seen, const uint8_t *tags, int64_t rows, const uint8
       continue;
     }
     if (is_fixed(tag)) {
-      if (!fixed_cells(seen, tag, payloads, end - i, order)) return 0;
+      if (!fixed_cells(seen, tag, payloads, end - i, order, recent)) return 0;
       payloads += 8 * (end - i);
       order += (uint64_t)(end - i) * GOLDEN;
       continue;
