@@ -66,6 +66,7 @@ def library() -> ctypes.CDLL:
         ("lt_release_schema", None, [pointer]),
         ("lt_sort", None, [pointer, pointer, size]),
         ("lt_keys", None, [pointer, size, pointer]),
+        ("lt_shared", size, [pointer, size, pointer, size, pointer, pointer, pointer]),
         ("lt_merge", size, [pointer, pointer, pointer, ctypes.c_int32, pointer, size, pointer]),
     ):
         try:

@@ -139,3 +139,40 @@ LT_EXPORT size_t lt_merge(const Digest **at, size_t *left, const uint8_t *more, 
   free(heap);
   return written;
 }
+
+/* Find the first of sorted keys from `at` on that is not less than `key`, stepping ever farther. */
+static size_t gallop(const uint64_t *keys, size_t at, size_t count, uint64_t key) {
+  size_t step = 1, low = at;
+  if (at >= count || keys[at] >= key) return at;
+  while (low + step < count && keys[low + step] < key) low += step, step *= 2;
+  size_t high = low + step < count ? low + step : count; /* keys[low] < key, and keys[high] is not */
+  for (low++; low < high;) {
+    size_t middle = low + (high - low) / 2;
+    if (keys[middle] < key) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/* Find the keys that two sorted lists share, and how often each has them; the lists given out have room for the shorter. */
+LT_EXPORT size_t lt_shared(const uint64_t *left, size_t left_count, const uint64_t *right, size_t right_count, uint64_t *keys,
+                           uint64_t *left_times, uint64_t *right_times) {
+  size_t a = 0, b = 0, found = 0;
+  while (a < left_count && b < right_count) {
+    if (left[a] < right[b]) {
+      a = gallop(left, a, left_count, right[b]);
+    } else if (right[b] < left[a]) {
+      b = gallop(right, b, right_count, left[a]);
+    } else {
+      uint64_t key = left[a];
+      size_t after_a = key == UINT64_MAX ? left_count : gallop(left, a, left_count, key + 1);
+      size_t after_b = key == UINT64_MAX ? right_count : gallop(right, b, right_count, key + 1);
+      keys[found] = key;
+      left_times[found] = after_a - a;
+      right_times[found++] = after_b - b;
+      a = after_a;
+      b = after_b;
+    }
+  }
+  return found;
+}
