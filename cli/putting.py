@@ -64,6 +64,7 @@ def put(
     options = reading(arguments)
     done = []
     with session.repository() as repository:
+        repository.notes_tables = not wait
         try:
             for path in paths:
                 with bar(Path(path).name or path) as progress:
@@ -89,7 +90,7 @@ def put(
                 if wait:
                     from .tabling import after_put  # noqa: PLC0415 - only who waits pays for it
 
-                    answer["tables"] = after_put(session, repository, result.artifact, options)
+                    answer.update(after_put(session, repository, result.artifact, options))
                 elif options is not None:
                     repository.note(result.artifact, options)
         finally:

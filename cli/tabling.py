@@ -20,6 +20,8 @@ from .verbs import Verb, VerbGroup
 
 if TYPE_CHECKING:
     from lin.identifying import Note, TableRecord
+    from lin.repository import Repository
+    from lin.tabular.options import Options
 
 EXAMPLES = """
 lin tables
@@ -202,41 +204,37 @@ def identify(session: Session, *, refs: tuple[str, ...], wait: bool, **arguments
 
 
 def said(
-    session: Session, label: str, known: Sequence[TableRecord] | LinError, answers: list[dict[str, Any]] | None = None
+    session: Session, label: str, known: Sequence[TableRecord] | LinError, answers: list[dict[str, Any]]
 ) -> None:
     """Say what was found in something, or note it for the JSON document."""
-    failed = isinstance(known, LinError)
-    if answers is not None:
-        tables_found = [] if isinstance(known, LinError) else [each.to_json() for each in known]
-        reason = known.message if isinstance(known, LinError) else None
-        answers.append({"name": label, "tables": tables_found, "reason": reason})
-    if session.json:
-        return
     if isinstance(known, LinError):
-        output.say(f"{plain(label)}  kept as bytes: {plain(known.message)}")
-        if known.hint and failed:
-            output.say(f"  {plain(known.hint)}")
+        answers.append({"name": label, "tables": [], "reason": known.message})
+        if not session.json:
+            output.say(f"{plain(label)}  kept as bytes: {plain(known.message)}")
+            if known.hint:
+                output.say(f"  {plain(known.hint)}")
         return
-    for each in known:
-        part = f" {plain(each.part)}" if each.part is not None else ""
-        output.say(f"{output.styled(plain(label), 'bold')}{part}  {each.set.short}  {size(each)}")
+    answers.append({"name": label, "tables": [each.to_json() for each in known], "reason": None})
+    if not session.json:
+        for each in known:
+            part = f" {plain(each.part)}" if each.part is not None else ""
+            output.say(f"{output.styled(plain(label), 'bold')}{part}  {each.set.short}  {size(each)}")
 
 
-def after_put(session: Session, repository: Any, artifact: Artifact, options: Any) -> list[dict[str, Any]]:
-    """Look at what was just put, and say what was found."""
-    answers: list[dict[str, Any]] = []
+def after_put(
+    session: Session, repository: Repository, artifact: Artifact, options: Options | None
+) -> dict[str, Any]:
+    """Look at what was just put, say what was found, and return it for the JSON document."""
     try:
-        known: Sequence[TableRecord] | LinError = repository.identify(str(artifact.id), options)
+        known = repository.identify(str(artifact.id), options)
     except NotATableError as error:
-        known = error
-    if session.json:
-        said(session, artifact.label, known, answers)
-    elif isinstance(known, NotATableError):
-        output.say(f"  kept as bytes: {plain(known.message)}")
-        if known.hint:
-            output.say(f"  {plain(known.hint)}")
-    else:
+        if not session.json:
+            output.say(f"  kept as bytes: {plain(error.message)}")
+            if error.hint:
+                output.say(f"  {plain(error.hint)}")
+        return {"tables": [], "reason": error.message}
+    if not session.json:
         for each in known:
             part = f"{plain(each.part)}: " if each.part is not None else ""
             output.say(f"  table {part}{each.set.short}  {size(each)}")
-    return answers
+    return {"tables": [each.to_json() for each in known], "reason": None}

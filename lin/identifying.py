@@ -185,8 +185,10 @@ class Unread:
 class Identifying(Contents):
     """Tables of content: the notes, the work, and what is known."""
 
+    notes_tables = True
+    """Whether what is put is noted to be looked at; not where the caller looks at it at once."""
     _worker: int | None = None
-    _noted: bool = False
+    _noted = False
 
     def record(self, build: Callable[[Draft, Graph], T]) -> T:
         """Write statements to the log, and note what artifacts among them may hold; see `Ledger.record`."""
@@ -197,7 +199,7 @@ class Identifying(Contents):
             return build(draft, graph)
 
         result = super().record(kept)
-        if os.environ.get(SWITCH) != "off":
+        if self.notes_tables and os.environ.get(SWITCH) != "off":
             statements = [signed.event.statement for draft in drafts for signed in draft.signed]
             artifacts = [each for each in statements if isinstance(each, ArtifactRecorded) and each.kind in KINDS]
             self._note([Note(each.digest, each.shape, each.name) for each in artifacts])
@@ -497,10 +499,7 @@ def _replace(path: Path, data: bytes) -> None:
 
 def _detached(command: Sequence[str]) -> int | None:
     """Start a process that outlives this one and hears nothing of its terminal; None where that cannot be."""
-    null = [
-        (os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0)
-        for number in range(3)
-    ]  # fmt: skip
+    null = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in range(3)]
     try:
         return os.posix_spawn(command[0], command, os.environ, file_actions=null, setsid=True)
     except NotImplementedError:  # not every system can

@@ -54,11 +54,18 @@ def read(source: FileSource, options: Options, *, named: bool) -> Table:
     Raises:
         NotATableError: It is none, as far as its first rows tell.
     """
-    with unpacked(source) as stream:
-        text = Utf8(stream, options.encoding, source.name)
-        sample, whole = _sample(text)
+    try:
+        with unpacked(source) as stream:
+            sample, whole = _sample(Utf8(stream, options.encoding, source.name))
+    except NotATableError as error:
+        if named or options.encoding is not None or "is not utf-8" not in error.message:
+            raise
+        sample, whole = b"\0", True
     if not named and b"\0" in sample:
-        raise NotATableError(f"{source.name} holds bytes that are no text")
+        raise NotATableError(
+            f"{source.name} is of no format that lin knows, and no text in UTF-8",
+            hint="If it is text, say so: --format csv --encoding latin-1",
+        )
     dialect = sniff(sample, whole=whole, options=options)
     if not named and (len(dialect.names) < 2 or not dialect.regular or not dialect.rows):  # noqa: PLR2004
         raise NotATableError(
