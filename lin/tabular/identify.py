@@ -68,8 +68,8 @@ def identified(table: Table, *, folder: Path | None = None) -> Iterator[Identifi
                     continue
                 except NotATableError:
                     raise
-                except InvalidInputError as error:  # a type without a meaning for tables, a cell beyond 4 GiB
-                    raise NotATableError(error.message, hint=error.hint) from error
+                except InvalidInputError as error:  # a cell beyond 4 GiB
+                    raise _none(table, error) from error
                 yield _results(digester, watcher)
                 return
 
@@ -83,8 +83,12 @@ def identify(table: Table) -> TableIdentity:
 def _digester(table: Table, texts: Mapping[str, TextMode], spill: Path, watcher: Watcher) -> Digester:
     try:
         return Digester(table.schema, texts=texts, spill=spill, observer=watcher)
-    except InvalidInputError as error:
-        raise NotATableError(error.message, hint=error.hint) from error
+    except InvalidInputError as error:  # a type without a meaning for tables
+        raise _none(table, error) from error
+
+
+def _none(table: Table, error: InvalidInputError) -> NotATableError:
+    return NotATableError(f"{table.name}: {error.message}", hint=error.hint)
 
 
 def _results(digester: Digester, watcher: Watcher) -> Identified:

@@ -23,6 +23,7 @@ TAGS = 0x18
 _SCHEMA_BYTES, _ARRAY_BYTES = 72, 80  # of Arrow's C data interface, with 64-bit pointers
 _HELD = 4 << 20
 _MODES = {TextMode.CELLS: 1, TextMode.FLOAT: 2, TextMode.BOOL: 3, TextMode.GUESS: 4}
+_READ = 0x100  # of PyMemoryView_FromMemory
 _OUT_OF_MEMORY, _TOO_LONG = -1, -2
 
 _view = ctypes.pythonapi.PyMemoryView_FromMemory
@@ -58,7 +59,7 @@ def library() -> ctypes.CDLL:
         ("lt_close", None, [pointer]),
         ("lt_update", ctypes.c_int64, [pointer, pointer, ctypes.c_int64, ctypes.c_int64, size, pointer]),
         ("lt_which", ctypes.c_int, [pointer]),
-        ("lt_stream", pointer, [pointer, ctypes.c_int, ctypes.c_int, pointer]),
+        ("lt_streams", None, [pointer, pointer, pointer]),
         ("lt_counts", pointer, [pointer, ctypes.c_int]),
         ("lt_set_mode", None, [pointer, ctypes.c_int, ctypes.c_int]),
         ("lt_classify", None, [pointer, pointer, ctypes.c_int64, pointer, pointer]),
@@ -89,7 +90,8 @@ class KernelEngine:
         self._columns = len(order)
         self._table: int | None = None
         self._array: Any = None
-        self._length = ctypes.c_size_t()
+        self._addresses = (ctypes.c_uint64 * (STREAMS * self._columns))()
+        self._lengths = (ctypes.c_uint64 * (STREAMS * self._columns))()
         self._streams = streams
         exported = ctypes.create_string_buffer(_SCHEMA_BYTES)
         schema._export_to_c(ctypes.addressof(exported))  # noqa: SLF001 - Arrow's way to hand over addresses
@@ -140,13 +142,11 @@ class KernelEngine:
         """Hand out the columns' streams; each view is good until the next `encode`."""
         if not self._streams:
             return
-        stream, table, length = self._lib.lt_stream, self._table, self._length
-        address = ctypes.byref(length)
-        for column in range(self._columns):
-            for which in range(STREAMS):
-                at = stream(table, column, which, address)
-                if length.value:
-                    yield column, which, _view(at, length.value, 0x100)
+        self._lib.lt_streams(self._table, self._addresses, self._lengths)
+        addresses = self._addresses
+        for i, length in enumerate(self._lengths):
+            if length:
+                yield i // STREAMS, i % STREAMS, _view(addresses[i], length, _READ)
 
     def classify(self, start: int, columns: Sequence[int]) -> dict[int, int]:
         """See what cells of text there are."""

@@ -120,7 +120,7 @@ static inline int text_tag(Node *node, const uint8_t *at, size_t length, const u
   return T_TEXT;
 }
 
-static int texts(Node *node, const struct ArrowArray *array, int64_t start, int count, Cells cells) {
+LT_CLONES static int texts(Node *node, const struct ArrowArray *array, int64_t start, int count, Cells cells) {
   const void *offsets = buffer_of(array, 1);
   const uint8_t *data = buffer_of(array, 2), *bits = validity(node, array);
   const uint8_t *end = data + offset_at(offsets, node->width, array->offset + array->length);
@@ -203,8 +203,8 @@ static int bodies(Node *node, const struct ArrowArray *array, int64_t start, int
   return count;
 }
 
-int lt_cells(Node *node, const struct ArrowArray *array, int64_t start, int count, Cells cells, Buffer *arena, size_t limit,
-             int *owned) {
+LT_CLONES int lt_cells(Node *node, const struct ArrowArray *array, int64_t start, int count, Cells cells, Buffer *arena,
+                       size_t limit, int *owned) {
   const uint8_t *bits = validity(node, array), *data = array->n_buffers > 1 ? buffer_of(array, 1) : NULL;
   *owned = 0;
   start += array->offset;

@@ -17,6 +17,15 @@
 #endif
 
 #define LT_EXPORT __attribute__((visibility("default")))
+
+/* Loops over cells, compiled for several generations of processors where the loader can choose. */
+#if defined(__x86_64__) && defined(__gnu_linux__) && defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 12 && \
+    !defined(LT_PORTABLE)
+#define LT_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define LT_CLONES
+#endif
+
 #define LT_ABI 1 /* kernel.py asks for it: an older library is not used */
 
 typedef unsigned __int128 u128;
@@ -76,6 +85,29 @@ static inline int is_fixed(unsigned tag) { return (0xff0fc6u | 0u) >> tag & 1u; 
 
 /* Grow a buffer so that `more` bytes fit; 0 when memory is out. */
 int lt_reserve(Buffer *buffer, size_t more);
+
+/* Copy few bytes without a call. */
+static inline void lt_copy(uint8_t *to, const uint8_t *from, size_t length) {
+  if (length > 32) {
+    memcpy(to, from, length);
+  } else if (length >= 16) {
+    uint64_t a[2], b[2];
+    memcpy(a, from, 16), memcpy(b, from + length - 16, 16);
+    memcpy(to, a, 16), memcpy(to + length - 16, b, 16);
+  } else if (length >= 8) {
+    uint64_t a, b;
+    memcpy(&a, from, 8), memcpy(&b, from + length - 8, 8);
+    memcpy(to, &a, 8), memcpy(to + length - 8, &b, 8);
+  } else if (length >= 4) {
+    uint32_t a, b;
+    memcpy(&a, from, 4), memcpy(&b, from + length - 4, 4);
+    memcpy(to, &a, 4), memcpy(to + length - 4, &b, 4);
+  } else if (length) {
+    to[0] = from[0];
+    to[length / 2] = from[length / 2];
+    to[length - 1] = from[length - 1];
+  }
+}
 
 static inline uint64_t lt_little64(uint64_t value) { return LT_BIG_ENDIAN ? __builtin_bswap64(value) : value; }
 static inline uint32_t lt_little32(uint32_t value) { return LT_BIG_ENDIAN ? __builtin_bswap32(value) : value; }
