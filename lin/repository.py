@@ -12,17 +12,16 @@ from typing import Self
 
 from . import config, moments
 from ._opening import Opened, create, open_existing
-from .asking import Asking
-from .identifying import Identifying
 from .progress import Progress, counting
 from .reading import Found
+from .tables.asking import TableQuestions
 from .tagging import Tagging
 from .upkeep import Upkeep
 
 __all__ = ["Found", "Progress", "Repository"]
 
 
-class Repository(Asking, Tagging, Upkeep, Identifying):
+class Repository(TableQuestions, Tagging, Upkeep):
     """A set of immutable files named by their content, one signed log, and an index over it."""
 
     @classmethod
