@@ -271,9 +271,8 @@ class _Keys:
             keys = keys_of(digests[start : start + (1 << 16)])
             self.file.write(memoryview(keys).cast("B"))
             if self._have < SKETCH:
-                fresh = np.unique(keys)
-                if self._last is not None:
-                    fresh = fresh[fresh > self._last]
+                first = keys[0] != self._last if self._last is not None else True
+                fresh = keys[np.concatenate([[first], keys[1:] != keys[:-1]])]
                 fresh = fresh[: SKETCH - self._have]
                 if len(fresh):
                     self._least.append(fresh)

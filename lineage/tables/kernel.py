@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 ABI = 1
 TAGS = 0x18
 _SCHEMA_BYTES, _ARRAY_BYTES = 72, 80  # of Arrow's C data interface, with 64-bit pointers
-_HELD = 4 << 20
+_HELD = 2 << 20
 _MODES = {TextMode.CELLS: 1, TextMode.FLOAT: 2, TextMode.BOOL: 3, TextMode.GUESS: 4}
 _READ = 0x100  # of PyMemoryView_FromMemory
 _OUT_OF_MEMORY, _TOO_LONG = -1, -2
@@ -65,7 +65,7 @@ def library() -> ctypes.CDLL:
         ("lt_classify", None, [pointer, pointer, ctypes.c_int64, pointer, pointer]),
         ("lt_release_array", None, [pointer]),
         ("lt_release_schema", None, [pointer]),
-        ("lt_sort", None, [pointer, pointer, size]),
+        ("lt_sort", ctypes.c_int, [pointer, pointer, ctypes.c_int32, pointer]),
         ("lt_keys", None, [pointer, size, pointer]),
         ("lt_shared", size, [pointer, size, pointer, size, pointer, pointer, pointer]),
         ("lt_merge", size, [pointer, pointer, pointer, ctypes.c_int32, pointer, size, pointer]),

@@ -12,20 +12,29 @@ import numpy as np
 from .engine import have_kernel
 
 DIGEST = 32
+PIECE = 1 << 17
+"""Digests that are allocated at once."""
 _MERGED = 1 << 16
 """Digests handed out at once."""
 _LEAST_READ = 1 << 11
 
 
-def sort_digests(rows: np.ndarray, scratch: np.ndarray) -> np.ndarray:
-    """Sort digests, (rows, 32) bytes, ascending: in place with the kernel, which needs as much scratch."""
+def sort_digests(pieces: list[np.ndarray]) -> np.ndarray:
+    """Sort digests that lie in pieces of (rows, 32) bytes, ascending, into one."""
+    out = np.empty((sum(map(len, pieces)), DIGEST), np.uint8)
+    if not len(out):
+        return out
     if have_kernel():
         from .kernel import library  # noqa: PLC0415
 
-        library().lt_sort(rows.ctypes.data, scratch.ctypes.data, len(rows))
-        return rows
-    words = np.ascontiguousarray(rows).view(">u8").reshape(len(rows), 4)
-    return rows[np.lexsort((words[:, 3], words[:, 2], words[:, 1], words[:, 0]))]
+        at = np.array([piece.ctypes.data for piece in pieces], np.uint64)
+        counts = np.array([len(piece) for piece in pieces], np.uint64)
+        if not library().lt_sort(at.ctypes.data, counts.ctypes.data, len(pieces), out.ctypes.data):
+            raise MemoryError
+        return out
+    words = np.concatenate(pieces).view(">u8").reshape(len(out), 4)
+    np.take(np.concatenate(pieces), np.lexsort((words[:, 3], words[:, 2], words[:, 1], words[:, 0])), axis=0, out=out)
+    return out
 
 
 def keys_of(digests: np.ndarray) -> np.ndarray:
@@ -43,31 +52,32 @@ class DigestSorter:
 
     def __init__(self, folder: Path | None, memory: int) -> None:
         self._folder = folder
-        self._room = max(memory // (2 * DIGEST), 1 << 10)
-        self._rows = np.empty((min(self._room, 1 << 14), DIGEST), np.uint8)
-        self._used = 0
+        self._room = max(memory // (2 * DIGEST), PIECE)
+        self._pieces: list[np.ndarray] = []
+        self._full = 0  # pieces that are, before the one being filled
+        self._used = 0  # of that one
         self._own: tempfile.TemporaryDirectory[str] | None = None
         self._runs: list[Path] = []
         self._names = count()
 
     def space(self, wanted: int) -> np.ndarray:
         """Give a place for the next digests, at least one and at most `wanted`; `took` says how many were written."""
-        if self._used == len(self._rows):
-            if self._used < self._room:
-                larger = np.empty((min(self._room, 4 * self._used), DIGEST), np.uint8)
-                larger[: self._used] = self._rows[: self._used]
-                self._rows = larger
-            else:
-                self._spill()
-        return self._rows[self._used : self._used + wanted]
+        if self._pieces and self._used == len(self._pieces[self._full]):
+            self._full += 1
+            self._used = 0
+        if self._full * PIECE >= self._room:
+            self._spill()
+        if self._full == len(self._pieces):
+            self._pieces.append(np.empty((PIECE, DIGEST), np.uint8))
+        return self._pieces[self._full][self._used : self._used + wanted]
 
     def took(self, rows: int) -> None:
         """Say how many digests were written to the place given."""
         self._used += rows
 
     def _sorted(self) -> np.ndarray:
-        rows = self._rows[: self._used]
-        return sort_digests(rows, np.empty_like(rows))
+        filled = self._pieces[: self._full]
+        return sort_digests([*filled, self._pieces[self._full][: self._used]] if self._used else filled)
 
     def _spill(self) -> None:
         if self._own is None:
@@ -77,11 +87,13 @@ class DigestSorter:
         path = Path(self._own.name) / str(next(self._names))
         self._sorted().tofile(path)
         self._runs.append(path)
-        self._used = 0
+        self._full = self._used = 0
 
     def finish(self) -> Iterator[np.ndarray]:
         """Hand out all digests in ascending order, piece by piece."""
         last = self._sorted()
+        self._pieces = []
+        self._full = self._used = 0
         if not self._runs:
             yield last
             return
@@ -98,7 +110,8 @@ class DigestSorter:
     def close(self) -> None:
         """Remove what was spilled."""
         self._remove()
-        self._rows = np.empty((0, DIGEST), np.uint8)
+        self._pieces = []
+        self._full = self._used = 0
 
 
 class _Run:

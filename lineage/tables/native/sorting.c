@@ -50,44 +50,49 @@ static void merge_sort(Digest *at, Digest *other, size_t count) {
   if (from != at) memcpy(at, from, count * sizeof *at);
 }
 
-/* Sort `count` digests; `other` has room for as many. Two rounds by leading bits, as digests are spread evenly; buckets that
- * are not small after that are sorted by merging. */
-LT_EXPORT void lt_sort(Digest *at, Digest *other, size_t count) {
+/* Sort digests that lie in pieces into `out`, which has room for all; the pieces are used as scratch no more. Two rounds by leading
+ * bits, as digests are spread evenly; buckets that are not small after that are sorted by merging. 0 when memory is out. */
+LT_EXPORT int lt_sort(const Digest *const *pieces, const uint64_t *counts, int32_t many, Digest *out) {
   enum { FIRST = 256, MOST = 4096 };
-  if (count < 64) {
-    merge_sort(at, other, count);
-    return;
-  }
-  size_t starts[FIRST + 1] = {0}, next[FIRST];
-  for (size_t i = 0; i < count; i++) starts[at[i].bytes[0] + 1]++;
-  for (int b = 0; b < FIRST; b++) starts[b + 1] += starts[b];
-  memcpy(next, starts, sizeof next);
-  for (size_t i = 0; i < count; i++) other[next[at[i].bytes[0]]++] = at[i];
+  size_t starts[FIRST + 1] = {0}, next[FIRST], largest = 0;
+  for (int32_t piece = 0; piece < many; piece++)
+    for (size_t i = 0; i < counts[piece]; i++) starts[pieces[piece][i].bytes[0] + 1]++;
   for (int b = 0; b < FIRST; b++) {
-    Digest *from = other + starts[b], *to = at + starts[b];
+    if (starts[b + 1] > largest) largest = starts[b + 1];
+    starts[b + 1] += starts[b];
+  }
+  memcpy(next, starts, sizeof next);
+  for (int32_t piece = 0; piece < many; piece++)
+    for (size_t i = 0; i < counts[piece]; i++) out[next[pieces[piece][i].bytes[0]]++] = pieces[piece][i];
+  Digest *other = malloc((largest + 1) * sizeof *other);
+  if (!other) return 0;
+  for (int b = 0; b < FIRST; b++) {
+    Digest *at = out + starts[b];
     size_t some = starts[b + 1] - starts[b];
     uint32_t ends[MOST + 1];
     int bits = 1;
     while (bits < 12 && some >> bits > 2) bits++;
     if (some < 16 || some > UINT32_MAX) {
-      merge_sort(from, to, some);
-      memcpy(to, from, some * sizeof *to);
+      merge_sort(at, other, some);
       continue;
     }
     int shift = 56 - bits;
     uint32_t mask = (1u << bits) - 1;
+    memcpy(other, at, some * sizeof *at);
     memset(ends, 0, (mask + 2) * sizeof *ends);
-    for (size_t i = 0; i < some; i++) ends[(key_of(from[i].bytes) >> shift & mask) + 1]++;
+    for (size_t i = 0; i < some; i++) ends[(key_of(other[i].bytes) >> shift & mask) + 1]++;
     for (uint32_t k = 0; k <= mask; k++) ends[k + 1] += ends[k];
-    for (size_t i = 0; i < some; i++) to[ends[key_of(from[i].bytes) >> shift & mask]++] = from[i];
+    for (size_t i = 0; i < some; i++) at[ends[key_of(other[i].bytes) >> shift & mask]++] = other[i];
     uint32_t begin = 0; /* `ends` now holds where each bucket ends */
     for (uint32_t k = 0; k <= mask; k++) {
       uint32_t size = ends[k] - begin;
-      if (size > 24) merge_sort(to + begin, from + begin, size);
-      else if (size > 1) insertion(to + begin, size);
+      if (size > 24) merge_sort(at + begin, other, size);
+      else if (size > 1) insertion(at + begin, size);
       begin = ends[k];
     }
   }
+  free(other);
+  return 1;
 }
 
 /* Take the row keys of digests: their first 8 bytes as a number, big end first. */
