@@ -34,7 +34,9 @@ lin put sales.txt --delimiter ';' --encoding cp1252 --wait
 @click.option("--kind", type=click.Choice(KINDS), default="dataset", show_default=True, help="What it is to you.")
 @click.option("--experiment", metavar="E", help="The experiment it belongs to.")
 @click.option("--attribute", "attributes", metavar="K=V", multiple=True, help="A small fact about it; repeatable.")
-@click.option("--wait/--no-wait", default=False, help="Wait until its table is known, or leave that to another process.")
+@click.option(
+    "--wait/--no-wait", default=False, help="Wait until its table is known, or leave that to another process."
+)
 @reading_options
 @json_option
 @click.pass_obj

@@ -21,7 +21,9 @@ _NAMES = ("format", "delimiter", "quote", "escape", "encoding", "header", "nulls
 def reading_options(function: Function) -> Function:
     """Give a verb the options that `reading` reads, each named `read_…` among its arguments."""
     options = (
-        click.option("--format", "read_format", type=click.Choice(FORMATS), help="What the file is; else its bytes say."),
+        click.option(
+            "--format", "read_format", type=click.Choice(FORMATS), help="What the file is; else its bytes say."
+        ),
         click.option("--delimiter", "read_delimiter", metavar="C", help="Between the cells of a CSV."),
         click.option("--quote", "read_quote", metavar="C", help="Around cells of a CSV; '' for none."),
         click.option("--escape", "read_escape", metavar="C", help="Before a quote in a CSV; by default it is doubled."),

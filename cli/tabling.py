@@ -149,7 +149,9 @@ def size(found: TableRecord) -> str:
 
 @tables.command(cls=Verb, epilog=IDENTIFY_EXAMPLES)
 @click.argument("refs", metavar="[REF…]", nargs=-1, shell_complete=artifacts)
-@click.option("--wait/--no-wait", default=True, show_default=True, help="Wait for it, or leave it to a process of its own.")
+@click.option(
+    "--wait/--no-wait", default=True, show_default=True, help="Wait for it, or leave it to a process of its own."
+)
 @reading_options
 @json_option
 @click.pass_obj
@@ -203,9 +205,7 @@ def identify(session: Session, *, refs: tuple[str, ...], wait: bool, **arguments
     return 1 if failed else 0
 
 
-def said(
-    session: Session, label: str, known: Sequence[TableRecord] | LinError, answers: list[dict[str, Any]]
-) -> None:
+def said(session: Session, label: str, known: Sequence[TableRecord] | LinError, answers: list[dict[str, Any]]) -> None:
     """Say what was found in something, or note it for the JSON document."""
     if isinstance(known, LinError):
         answers.append({"name": label, "tables": [], "reason": known.message})
@@ -221,9 +221,7 @@ def said(
             output.say(f"{output.styled(plain(label), 'bold')}{part}  {each.set.short}  {size(each)}")
 
 
-def after_put(
-    session: Session, repository: Repository, artifact: Artifact, options: Options | None
-) -> dict[str, Any]:
+def after_put(session: Session, repository: Repository, artifact: Artifact, options: Options | None) -> dict[str, Any]:
     """Look at what was just put, say what was found, and return it for the JSON document."""
     try:
         known = repository.identify(str(artifact.id), options)

@@ -18,7 +18,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from lin.errors import LinError, NotATableError, NotFoundError
+from lin.errors import InvalidInputError, LinError, NotATableError, NotFoundError
 from lin.lineage import canonical
 from lin.lineage.apply import TABLE_FACET
 from lin.lineage.events import ArtifactRecorded, EventId, Scalar, TableIdentified
@@ -32,7 +32,8 @@ from lin.store.tree import Mode
 
 from . import refs
 from .contents import Contents
-from .records import Artifact, Content
+from .progress import Progress
+from .records import Artifact, Content, PutResult
 
 if TYPE_CHECKING:  # they, or what they import, take long
     from .tabular.options import Options
@@ -146,7 +147,12 @@ class Note:
 
     def dumps(self) -> bytes:
         """Write it to a file."""
-        document = {"digest": str(self.digest), "shape": str(self.shape), "name": self.name, "options": dict(self.options)}
+        document = {
+            "digest": str(self.digest),
+            "shape": str(self.shape),
+            "name": self.name,
+            "options": dict(self.options),
+        }
         return canonical.dumps({**document, "part": self.part, "attempts": self.attempts})
 
     @classmethod
@@ -210,6 +216,48 @@ class Identifying(Contents):
         if self._noted and any(self._waiting()):
             self._start()
         super().close()
+
+    def put_table(
+        self,
+        table: Any,
+        *,
+        name: str | None = None,
+        kind: ArtifactKind = ArtifactKind.DATASET,
+        experiment: str | None = None,
+        attributes: Mapping[str, Scalar] | None = None,
+        progress: Progress | None = None,
+    ) -> PutResult:
+        """Store a table that is in memory, or that a reader hands out, as Parquet, and record it; see `put`.
+
+        The index of a pandas frame is kept as columns unless it only counts the rows. Equal tables are the same table
+        whatever the library; their bytes are the same only from the same version of pyarrow.
+
+        Args:
+            table: A frame or table of pandas, polars, pyarrow, or of what else speaks Arrow's protocols.
+            name: The artifact's name, which has to be given.
+            kind: What it is.
+            experiment: The experiment it belongs to.
+            attributes: Small facts about it.
+            progress: Told of bytes.
+
+        Raises:
+            InvalidInputError: It is no table, Parquet cannot hold it, or there is no name.
+        """
+        from tempfile import TemporaryDirectory  # noqa: PLC0415 - start-up: few need it
+
+        from .tabular import objects  # noqa: PLC0415 - only where there is a table
+
+        if not objects.is_table(table):
+            raise InvalidInputError(
+                f"a {type(table).__name__} cannot be put", hint="Put a path, or a table of pandas, polars or Arrow."
+            )
+        if name is None:
+            raise InvalidInputError("a table in Python has no name", hint='Give it one: lin.put(frame, name="flights")')
+        refs.check_name(name)
+        with TemporaryDirectory(prefix="lin-") as folder:
+            path = Path(folder) / "table.parquet"
+            objects.write(table, path)
+            return self.put(path, name=name, kind=kind, experiment=experiment, attributes=attributes, progress=progress)
 
     # ------------------------------------------------------------------ what is known
 
@@ -506,8 +554,11 @@ def _detached(command: Sequence[str]) -> int | None:
         import subprocess  # noqa: PLC0415 - 11 ms
 
         return subprocess.Popen(  # noqa: S603 - our own program
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
         ).pid
     except OSError:
         return None
-

@@ -54,7 +54,9 @@ def npz(source: FileSource, options: Options) -> Sequence[Table]:
                 with zipfile.ZipFile(file) as archive:
                     size = sum(each.file_size for each in archive.infolist())
                 if size > LARGEST:
-                    raise NotATableError(f"{source.name} unpacks to {size} bytes", hint="Write its arrays as .npy files.")
+                    raise NotATableError(
+                        f"{source.name} unpacks to {size} bytes", hint="Write its arrays as .npy files."
+                    )
                 file.seek(0)
                 with np.load(file, allow_pickle=False) as loaded:
                     return {name: loaded[name] for name in loaded.files}

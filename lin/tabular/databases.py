@@ -120,7 +120,9 @@ def _duckdb(module: Any, source: FileSource) -> Iterator[Any]:
     with source.on_disk() as path:
         try:
             connection = module.connect(
-                str(path), read_only=True, config={"memory_limit": "512MB", "threads": "1", "preserve_insertion_order": "true"}
+                str(path),
+                read_only=True,
+                config={"memory_limit": "512MB", "threads": "1", "preserve_insertion_order": "true"},
             )
         except module.Error as error:
             raise NotATableError(f"{source.name} cannot be read as DuckDB: {error}") from error
@@ -132,9 +134,7 @@ def _duckdb(module: Any, source: FileSource) -> Iterator[Any]:
             connection.close()
 
 
-def _duckdb_table(
-    module: Any, source: FileSource, options: Options, label: str, table: str, connection: Any
-) -> Table:
+def _duckdb_table(module: Any, source: FileSource, options: Options, label: str, table: str, connection: Any) -> Table:
     def reader(opened: Any, limit: str, rows: int) -> pa.RecordBatchReader:
         answer = opened.sql(f"SELECT * FROM {table}{limit}")  # noqa: S608 - quoted
         make = getattr(answer, "to_arrow_reader", None) or answer.fetch_arrow_reader  # before 1.4

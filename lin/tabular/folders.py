@@ -161,7 +161,9 @@ def _splits(source: FolderSource, options: Options, open_file: OpenFile) -> Sequ
         raise NotATableError(f"dataset_dict.json of {source.name} names no splits")
     wanted = [name for name in splits if options.part in {None, name}]
     if not wanted:
-        raise NotATableError(f"there is no split {options.part!r} in {source.name}", hint=f"It has {', '.join(splits)}.")
+        raise NotATableError(
+            f"there is no split {options.part!r} in {source.name}", hint=f"It has {', '.join(splits)}."
+        )
     return [replace(_saved(source.below(name), options, open_file), part=name) for name in wanted]
 
 

@@ -117,7 +117,9 @@ def kind_of(source: FileSource) -> Kind:
             head = stream.read(HEAD)
         inside = _by_magic(head)
         if inside is not None:
-            raise NotATableError(f"{source.name} is packed, and holds {inside}", hint="Unpack it and put what comes out.")
+            raise NotATableError(
+                f"{source.name} is packed, and holds {inside}", hint="Unpack it and put what comes out."
+            )
         return _text(source.name, head, suffix)
     if found not in READ:
         raise NotATableError(f"{source.name} is {found}, which lin does not read as a table")
@@ -144,7 +146,9 @@ def _zip(source: FileSource) -> str | None:
 
 def _text(name: str, head: bytes, suffix: str) -> Kind:
     if suffix in PROSE:
-        raise NotATableError(f"{name}: a .{suffix} file is not read as a table", hint="If it is one, say so: --format csv")
+        raise NotATableError(
+            f"{name}: a .{suffix} file is not read as a table", hint="If it is one, say so: --format csv"
+        )
     encoding, mark = mark_of(head)
     text = head[mark:].decode(encoding, errors="ignore").lstrip()
     if suffix not in DELIMITED:

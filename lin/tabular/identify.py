@@ -124,4 +124,3 @@ def rows_of(table: Table, texts: Mapping[str, TextMode] | None = None) -> Iterat
     known = modes(table) if texts is None else texts
     for batch in table.batches():
         yield batch, row_digests(batch, known)
-

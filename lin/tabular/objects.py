@@ -24,7 +24,8 @@ def is_table(value: Any) -> bool:
     if isinstance(value, (str, os.PathLike)):
         return False
     return any(
-        hasattr(value, name) for name in ("__arrow_c_stream__", "__arrow_c_array__", "__dataframe__", "to_arrow", "collect")
+        hasattr(value, name)
+        for name in ("__arrow_c_stream__", "__arrow_c_array__", "__dataframe__", "to_arrow", "collect")
     )
 
 

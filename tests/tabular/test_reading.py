@@ -151,7 +151,9 @@ def test_every_format_holds_the_same_table(name, frame, expected, tmp_path, tabl
 
 def test_a_hive_partition_is_a_column(frame, expected, tmp_path, tables):
     """Folders called name=value are a column; the rows are the same, in another order; a null partition is null."""
-    pq.write_to_dataset(pa.Table.from_pandas(frame[["id", "x", "t", "b", "s"]]), tmp_path / "hive", partition_cols=["s"])
+    pq.write_to_dataset(
+        pa.Table.from_pandas(frame[["id", "x", "t", "b", "s"]]), tmp_path / "hive", partition_cols=["s"]
+    )
     found = tables(tmp_path / "hive")[None]
     assert found.set == expected.set
     assert found.seq != expected.seq
