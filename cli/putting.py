@@ -42,6 +42,7 @@ lin put sales.txt --delimiter ';' --encoding cp1252 --wait
 @click.pass_obj
 def put(
     session: Session,
+    /,
     *,
     paths: tuple[str, ...],
     name: str | None,

@@ -15,7 +15,7 @@ from .completing import artifacts
 from .reading_options import reading, reading_options
 from .session import Session, json_option
 from .table import Column
-from .text import number, plain
+from .text import minute, number, plain
 from .verbs import Verb, VerbGroup
 
 if TYPE_CHECKING:
@@ -155,54 +155,49 @@ def size(found: TableRecord) -> str:
 @reading_options
 @json_option
 @click.pass_obj
-def identify(session: Session, *, refs: tuple[str, ...], wait: bool, **arguments: Any) -> int:
+def identify(session: Session, /, *, refs: tuple[str, ...], wait: bool, **arguments: Any) -> int:
     """Look for the tables in datasets and record them.
 
-    With no REF, all that nobody has looked at yet: what a killed process left, what was put before lin knew tables, what came
-    from another repository. With one, it is looked at again, in the way that the options say. What is recorded already is not
-    recorded again. The exit status is 1 when something named is no table.
+    With no REF, all that nobody has looked at yet: what a killed process left, what was put before lin knew tables,
+    what came from another repository. With one, it is looked at again, in the way that the options say. What is
+    recorded already is not recorded again. The exit status is 1 when something named is no table.
     """
     options = reading(arguments)
     if options is not None and not refs:
         raise click.UsageError("how a table is read is said of a REF, and there is none")
     answers: list[dict[str, Any]] = []
     failed = False
-
-    def tell(label: str, known: Sequence[TableRecord] | LinError) -> None:
-        said(session, label, known, answers)
-
     with session.repository() as repository:
+        chosen = [repository.artifact(ref) for ref in refs] if refs else repository.unidentified()
         if not wait:
-            from lin.tabular.options import Options  # noqa: PLC0415 - only here
-
-            chosen = [repository.artifact(ref) for ref in refs] if refs else list(repository.unidentified())
-            for artifact in chosen:
-                repository.note(artifact, options or Options())
-            if not session.json:
-                output.say(f"{number(len(chosen), 'dataset')} to be looked at")
+            _leave(session, repository, list(chosen), options)
             return 0
-        if refs:
-            for ref in refs:
-                label = repository.artifact(ref).label
-                try:
-                    tell(label, repository.identify(ref, options))
-                except NotATableError as error:
-                    tell(label, error)
-                    failed = True
-        else:
+        if not refs:
 
             def worked(note: Note, known: Sequence[TableRecord] | LinError) -> None:
-                tell(note.name, known)
+                said(session, note.name, known, answers)
 
             repository.work_off(tell=worked)
-            for artifact in repository.unidentified():
-                try:
-                    tell(artifact.label, repository.identify(str(artifact.id)))
-                except LinError as error:
-                    tell(artifact.label, error)
+        for artifact in chosen:
+            try:
+                said(session, artifact.label, repository.identify(str(artifact.id), options), answers)
+            except LinError as error:
+                said(session, artifact.label, error, answers)
+                failed = True
     if session.json:
         output.document(answers)
-    return 1 if failed else 0
+    return 1 if failed and refs else 0
+
+
+def _leave(session: Session, repository: Repository, chosen: Sequence[Artifact], options: Options | None) -> None:
+    from lin.tabular.options import Options  # noqa: PLC0415 - only here
+
+    for artifact in chosen:
+        repository.note(artifact, options or Options())
+    if session.json:
+        output.document([artifact.to_json() for artifact in chosen])
+    else:
+        output.say(f"{number(len(chosen), 'dataset')} to be looked at")
 
 
 def said(session: Session, label: str, known: Sequence[TableRecord] | LinError, answers: list[dict[str, Any]]) -> None:
@@ -221,6 +216,15 @@ def said(session: Session, label: str, known: Sequence[TableRecord] | LinError, 
             output.say(f"{output.styled(plain(label), 'bold')}{part}  {each.set.short}  {size(each)}")
 
 
+def same_table(others: Sequence[Artifact]) -> list[str]:
+    """Say that other artifacts hold the same table, in other bytes."""
+    if not others:
+        return []
+    newest = others[-1]
+    more = f" and {number(len(others) - 1, 'more', 'more')}" if len(others) > 1 else ""
+    return [f"same table as {plain(newest.label)}, put on {minute(newest.created)[:10]}{more}"]
+
+
 def after_put(session: Session, repository: Repository, artifact: Artifact, options: Options | None) -> dict[str, Any]:
     """Look at what was just put, say what was found, and return it for the JSON document."""
     try:
@@ -235,4 +239,6 @@ def after_put(session: Session, repository: Repository, artifact: Artifact, opti
         for each in known:
             part = f"{plain(each.part)}: " if each.part is not None else ""
             output.say(f"  table {part}{each.set.short}  {size(each)}")
+        for line in same_table(repository.same_table(artifact)):
+            output.say(f"  {line}")
     return {"tables": [each.to_json() for each in known], "reason": None}

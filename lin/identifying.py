@@ -1,8 +1,9 @@
 """Know the tables in what is put: which table some content holds, as signed events, by itself.
 
-Whatever records an artifact leaves a note in this machine's cache, and a process of its own works the notes off after
-the caller has gone on: `python -m lin.tables_worker REPOSITORY`. So a put takes no longer, and nothing about a table makes
-it fail. Notes outlive a worker that was killed; `lin tables identify` finds what has no note, such as content of before.
+Whatever records an artifact leaves a note in this machine's cache, and a process of its own works the notes off
+after the caller has gone on: `python -m lin.tables_worker REPOSITORY`. So a put takes no longer, and nothing about a
+table makes it fail. Notes outlive a worker that was killed; `lin tables identify` finds what has no note, such as
+content of before.
 """
 
 from __future__ import annotations
@@ -385,7 +386,7 @@ class Identifying(Contents):
         answer: Sequence[TableRecord] | LinError
         try:
             if note.attempts >= ATTEMPTS:
-                raise NotATableError(f"reading {note.name} as a table ended the program {ATTEMPTS} times")  # noqa: TRY301
+                raise NotATableError(f"reading {note.name} as a table ended the program {ATTEMPTS} times")
             tried = Note(note.digest, note.shape, note.name, note.options, note.part, note.attempts + 1)
             _replace(file, tried.dumps())
             answer = self._identify(note)
@@ -545,7 +546,7 @@ def _replace(path: Path, data: bytes) -> None:
     temporary.replace(path)
 
 
-def _detached(command: Sequence[str]) -> int | None:
+def _detached(command: list[str]) -> int | None:
     """Start a process that outlives this one and hears nothing of its terminal; None where that cannot be."""
     null = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in range(3)]
     try:

@@ -10,7 +10,7 @@ import atexit
 import os
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +63,7 @@ def put(
 ) -> PutResult:
     """Store a file, a folder or a table in Python and record it as an artifact; see `Repository.put`.
 
-    A table of pandas, polars, Arrow and whatever else speaks Arrow's protocols is kept as Parquet, under the name given.
+    A table of pandas, polars, Arrow or what else speaks Arrow's protocols is kept as Parquet, under the name given.
 
     Examples:
         >>> lin.put("flights.csv").artifact.label  # doctest: +SKIP
@@ -72,7 +72,7 @@ def put(
         'flights@v1'
     """
     repository = open_repository()
-    keep = repository.put if isinstance(path, (str, os.PathLike)) else repository.put_table
+    keep: Callable[..., PutResult] = repository.put if isinstance(path, (str, os.PathLike)) else repository.put_table
     return keep(
         path,
         name=name,

@@ -113,7 +113,7 @@ def _schema(name: str, columns: Mapping[str, np.ndarray]) -> pa.Schema:
     for column, array in columns.items():
         if array.dtype.kind not in "biufMmUS" or array.ndim > 1:
             raise NotATableError(f"{name}: column {column!r} is of {array.dtype}, which is no type of cells")
-        if array.dtype.kind in "f" and array.dtype.itemsize > 8:  # noqa: PLR2004 - bytes of a double
+        if array.dtype.kind == "f" and array.dtype.itemsize > 8:  # noqa: PLR2004 - bytes of a double
             raise NotATableError(f"{name}: column {column!r} is of {array.dtype}, beyond 64 bits")
         fields.append(pa.field(column, _arrow(array[:0]).type))
     return pa.schema(fields)

@@ -68,8 +68,11 @@ ENDINGS = {
 """What files are called that hold tables: which files of a folder are looked at."""
 
 PROSE = frozenset(
-    "bib c cc cfg conf cpp css go h hpp html htm ini ipynb java js lock log make md py pyi r rb rs rst sh sql svg tex "
-    "toml ts xml yaml yml".split()
+    [
+        *("c", "cc", "cpp", "css", "go", "h", "hpp", "htm", "html", "java", "js", "md", "py", "pyi", "r", "rb", "rs"),
+        *("rst", "sh", "sql", "svg", "tex", "ts", "xml"),
+        *("bib", "cfg", "conf", "ini", "ipynb", "lock", "log", "make", "toml", "yaml", "yml"),
+    ]
 )
 """Endings of texts that are not tables, whatever their commas look like."""
 

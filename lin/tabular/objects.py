@@ -1,7 +1,7 @@
 """Tables that live in Python: data frames and Arrow's objects become Parquet.
 
-What speaks Arrow's own protocols (`__arrow_c_stream__`, `__arrow_c_array__`, `__dataframe__`) needs no package of its maker
-here: pandas, polars, DuckDB, Ibis, Dask and pyarrow all do, or nearly.
+What speaks Arrow's own protocols (`__arrow_c_stream__`, `__arrow_c_array__`, `__dataframe__`) needs no package of its
+maker here: pandas, polars, DuckDB, Ibis and pyarrow all do, or nearly.
 """
 
 from __future__ import annotations
@@ -56,32 +56,40 @@ def write(value: Any, path: Path) -> None:
 
 
 def _reader(value: Any) -> Any:
+    """Return a reader of record batches."""
     import pyarrow as pa  # noqa: PLC0415
 
-    if isinstance(value, pa.RecordBatchReader):
-        return value
-    if isinstance(value, pa.RecordBatch):
-        return pa.Table.from_batches([value]).to_reader()
-    if isinstance(value, pa.Table):
-        return value.to_reader()
     module = type(value).__module__.partition(".")[0]
     if module == "pandas":
-        return _pandas(value).to_reader()
-    if module == "polars" and hasattr(value, "collect"):
-        return _reader(value.collect())
-    if hasattr(value, "scanner") and module == "pyarrow":  # a dataset
-        return value.scanner().to_reader()
+        value = _pandas(value)
+    elif module == "polars" and hasattr(value, "collect"):
+        value = value.collect()
+    elif module == "pyarrow" and hasattr(value, "scanner"):  # a dataset
+        value = value.scanner()
+    elif not _speaks_arrow(value):
+        value = _converted(value)
+    if isinstance(value, pa.RecordBatchReader):
+        return value
+    if hasattr(value, "to_reader"):
+        return value.to_reader()
     if hasattr(value, "__arrow_c_stream__"):
         return pa.RecordBatchReader.from_stream(value)
-    if hasattr(value, "__arrow_c_array__"):
-        return pa.Table.from_batches([pa.record_batch(value)]).to_reader()
+    return pa.Table.from_batches([pa.record_batch(value)]).to_reader()
+
+
+def _speaks_arrow(value: Any) -> bool:
+    return any(hasattr(value, name) for name in ("__arrow_c_stream__", "__arrow_c_array__", "to_reader"))
+
+
+def _converted(value: Any) -> Any:
+    """Return what does speak Arrow, of what only knows how to become it."""
     for name in ("to_arrow", "arrow"):
         if hasattr(value, name):
-            return _reader(getattr(value, name)())
+            return getattr(value, name)()
     if hasattr(value, "__dataframe__"):
-        from pyarrow import interchange  # noqa: PLC0415
+        from pyarrow import interchange  # noqa: PLC0415 - few need it
 
-        return interchange.from_dataframe(value).to_reader()
+        return interchange.from_dataframe(value)
     raise TypeError("it speaks none of Arrow's protocols")
 
 

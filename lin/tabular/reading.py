@@ -36,8 +36,8 @@ NOTHING = Options()
 def open_tables(source: Source, options: Options = NOTHING) -> Sequence[Table]:
     """Open what some content holds as tables; at least one.
 
-    No row of data but the first ones has been looked at when this returns (of JSON lines and sheets: all), so reading the batches
-    can still raise `NotATableError`.
+    No row of data but the first ones has been looked at when this returns (of JSON lines and sheets: all), so reading
+    the batches can still raise `NotATableError`.
 
     Raises:
         NotATableError: It holds none, as the message says.

@@ -7,6 +7,7 @@ the rows where there are many (`lineage/tables/native/seen.c` says how it is cho
 from __future__ import annotations
 
 import ctypes
+import math
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -224,7 +225,7 @@ def _number(value: float) -> Any:
     """Return a number as JSON holds it exactly; as text where it does not."""
     if isinstance(value, int):
         return value if -_EXACT < value < _EXACT else str(value)
-    if value != value or value in {float("inf"), float("-inf")}:
+    if not math.isfinite(value):
         return str(value)
     return value if not value.is_integer() or abs(value) < _EXACT else repr(value)
 

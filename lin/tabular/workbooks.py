@@ -1,4 +1,4 @@
-"""Workbooks: each sheet with cells is a table (`.xlsx`, `.xlsm`, `.xlsb`, `.xls`, `.ods`), read by `python-calamine`."""
+"""Workbooks (`.xlsx`, `.xlsm`, `.xlsb`, `.xls`, `.ods`): each sheet with cells is a table; `python-calamine` reads."""
 
 from __future__ import annotations
 

@@ -11,12 +11,13 @@ from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 import lin
 from lin import identifying, tables_worker
 from lin.errors import CorruptBlobError, InvalidInputError, NotATableError
-from lin.identifying import ATTEMPTS, Note
+from lin.identifying import ATTEMPTS, Note, TableRecord
 from lin.recording import Recording
 from lin.repository import Repository
 from lin.tabular.options import Options
@@ -30,14 +31,14 @@ def frame():
 @pytest.fixture
 def noting(monkeypatch):
     """Let puts leave notes, as they do outside of tests; what would start a worker is counted instead."""
-    started = []
+    started: list[object] = []
     monkeypatch.delenv("LIN_TABLES")
-    monkeypatch.setattr(identifying, "_detached", lambda command: started.append(command))
+    monkeypatch.setattr(identifying, "_detached", started.append)
     return started
 
 
 def events(repository):
-    return [entry for entry in repository.log(kinds=["table"])]
+    return list(repository.log(kinds=["table"]))
 
 
 def test_the_same_rows_in_two_files_are_one_table(repository, frame, tmp_path):
@@ -123,8 +124,7 @@ def test_what_runs_make_is_noted_too(repository, frame, noting):
 
 def test_what_is_no_table_is_remembered_with_its_reason(repository, noting):
     """It is put all the same, tried once, and the reason is told; a newer reader tries again."""
-    with open("a.csv", "w") as file:
-        file.write("a,b\n1,2\n3\n")
+    Path("a.csv").write_text("a,b\n1,2\n3\n")
     put = repository.put("a.csv")
     assert put.added
     heard = []
@@ -207,8 +207,7 @@ def test_a_put_does_not_fail_with_its_note(repository, frame, noting, monkeypatc
 
 def test_how_it_is_read_can_be_said(repository):
     """What the user says is recorded, and a reading of its own beside that of the bytes alone."""
-    with open("a.txt", "w", encoding="latin-1") as file:
-        file.write("a;b\n1;é\n")
+    Path("a.txt").write_text("a;b\n1;é\n", encoding="latin-1")
     put = repository.put("a.txt")
     with pytest.raises(NotATableError):
         repository.identify("a.txt")
@@ -222,15 +221,14 @@ def test_how_it_is_read_can_be_said(repository):
 
 def test_each_table_of_a_folder_is_said(repository, frame, tmp_path):
     """One that cannot be read leaves the others, and the error says which."""
-    os.mkdir("d")
+    Path("d").mkdir()
     frame.to_csv("d/train.csv", index=False)
     frame.to_parquet("d/test.parquet")
     repository.put("d")
     assert {each.part for each in repository.identify("d")} == {"train.csv", "test.parquet"}
-    with open("d/odd.csv", "w") as file:
-        file.write("a,b\n1,2\n3\n")
+    Path("d/odd.csv").write_text("a,b\n1,2\n3\n")
     repository.put("d")
-    told = []
+    told: list[TableRecord] = []
     with pytest.raises(NotATableError, match="row 3"):
         repository.identify("d", tell=told.append)
     assert {each.part for each in told} == {"train.csv", "test.parquet"}
@@ -250,8 +248,6 @@ def test_damaged_content_is_no_table_of_another(repository, frame, noting):
 def test_a_frame_can_be_put(repository, frame, monkeypatch):
     """pandas, polars and Arrow objects become Parquet, with the same table as the file they would be."""
     polars = pytest.importorskip("polars")
-    import pyarrow as pa
-
     monkeypatch.setenv("LIN_REPO", repository.url)
     frame.to_csv("a.csv", index=False)
     objects = {

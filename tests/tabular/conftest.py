@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -41,10 +42,10 @@ def memory() -> Callable[..., FileSource]:
 
 
 @pytest.fixture
-def rows(memory) -> Callable[..., list[dict]]:
+def rows(memory) -> Callable[..., list[dict[str, Any]]]:
     """Return what reads a table's rows from bytes."""
 
-    def read(data: bytes, name: str = "data.csv", **options) -> list[dict]:
+    def read(data: bytes, name: str = "data.csv", **options) -> list[dict[str, Any]]:
         table = open_table(memory(data, name), Options(**options))
         return [row for batch in table.batches() for row in batch.to_pylist()]
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import sqlite3
 import sys
 import zipfile
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
-import pyarrow.feather as feather
 import pyarrow.parquet as pq
 import pytest
-from pyarrow import orc
+from pyarrow import feather, orc
 
 from lin.errors import InvalidInputError, NotATableError, NotFoundError
 from lin.tabular import missing
@@ -20,7 +23,7 @@ from lin.tabular.options import Options
 from lin.tabular.reading import open_table, open_tables
 from lin.tabular.source import source_of
 
-WRITERS = {}
+WRITERS: dict[str, Callable[..., None]] = {}
 
 
 def writer(*names):
@@ -160,12 +163,12 @@ def test_a_hive_partition_is_a_column(frame, expected, tmp_path, tables):
 
 
 def test_numpy_arrays_are_columns(tmp_path, tables):
-    """A plain array's columns are called by their number, as pandas does; several arrays of one length are one table."""
+    """A plain array's columns are called by their number, as in pandas; arrays of one length are one table."""
     numbers = np.arange(6.0).reshape(3, 2)
     np.save(tmp_path / "a.npy", numbers)
     np.save(tmp_path / "fortran.npy", np.asfortranarray(numbers.astype(">f4")))
     np.savetxt(tmp_path / "a.csv", numbers, delimiter=",", fmt="%g")
-    np.savez(tmp_path / "a.npz", **{"0": numbers[:, 0], "1": numbers[:, 1]})
+    np.savez(tmp_path / "a.npz", **{"0": numbers[:, 0], "1": numbers[:, 1]})  # type: ignore[arg-type]  # of its options
     found = [tables(tmp_path / name)[None].seq for name in ("a.npy", "fortran.npy", "a.csv", "a.npz")]
     assert len(set(found)) == 1
     np.savez(tmp_path / "b.npz", x=numbers, y=np.arange(2))
@@ -213,8 +216,6 @@ def test_parts_that_do_not_fit_are_no_table(frame, tmp_path, tables):
 
 def test_sheets_and_database_tables_are_parts(frame, tmp_path, tables):
     """Each sheet with cells, and each table of a database, is a table with its name."""
-    import pandas as pd
-
     with pd.ExcelWriter(tmp_path / "a.xlsx") as book:
         frame.to_excel(book, sheet_name="one", index=False)
         frame.iloc[:2].to_excel(book, sheet_name="two", index=False)
@@ -238,7 +239,7 @@ def test_sheets_and_database_tables_are_parts(frame, tmp_path, tables):
 def test_what_a_user_says_is_recorded_and_wins(rows, memory):
     """Delimiter, quoting, encoding, header, nulls and types of a CSV can be said; all of it is in the options."""
     text = "a;b\n'x;y';1,5\n-;2\n".encode("utf-16")
-    chosen = {"delimiter": ";", "quote": "'", "nulls": ("-",), "encoding": "utf-16"}
+    chosen: dict[str, Any] = {"delimiter": ";", "quote": "'", "nulls": ("-",), "encoding": "utf-16"}
     assert rows(text, "data", format="csv", **chosen) == [{"a": "x;y", "b": "1,5"}, {"a": None, "b": "2"}]
     options = Options(format="csv", types={"b": "text"}, **chosen)
     assert Options.of(options.scalars()) == options
@@ -338,8 +339,6 @@ def test_what_is_no_table_says_why(name, data, reason, tmp_path, tables):
     """One sentence names the file and the reason."""
     path = tmp_path / name
     if name.endswith(".parquet.gz"):
-        import gzip
-
         data = gzip.compress(b"PAR1 and so on")
     if name.endswith(".zip"):
         with zipfile.ZipFile(path, "w") as archive:

@@ -78,7 +78,7 @@ def test_nothing_is_no_table():
 @given(st.text(alphabet='ab,;\t|"\n\r1.é', max_size=60), st.booleans())
 def test_any_text_is_answered_alike_twice(text, whole):
     """No text makes it fail in a way of its own, and the answer depends on the bytes alone."""
-    answers = []
+    answers: list[object] = []
     for _ in range(2):
         try:
             answers.append(sniff(text.encode(), whole=whole, options=Options()))
