@@ -13,6 +13,7 @@ from typing import Any
 
 from lin.lineage.events import EventId, Scalar, Statement, parse_time
 from lin.lineage.graph import Cursor
+from lin.lineage.table_id import TableId
 from lin.lineage.words import ArtifactKind, Evidence, Role, RunStatus, Shape
 from lin.store.digest import Digest
 
@@ -21,7 +22,7 @@ def to_json(value: Any) -> Any:  # noqa: PLR0911 - one line a type
     """Turn a record, or anything made of records, into what `json.dumps` takes."""
     if isinstance(value, Enum):
         return value.value
-    if isinstance(value, (Digest, EventId, Path)):
+    if isinstance(value, (Digest, EventId, Path, TableId)):
         return str(value)
     if isinstance(value, Cursor):
         return f"{value.created}:{value.id.hex()}"

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lin import answers, reading, refs
 from lin.asking import Asking
+from lin.errors import LinError
 from lin.given import one_more
 from lin.identifying import Identifying
 from lin.lineage import questions
 from lin.lineage.graph import Cursor, Node
-from lin.records import Artifact, Leak, Page, Uncompared
+from lin.records import Artifact, Evaluation, Leak, Page, Uncompared, Way
 
 from .match import By, Match
 
@@ -176,6 +178,18 @@ class TableQuestions(Asking, Identifying):
         total = len(found) if after is None and (limit is None or len(found) <= limit) else None
         return reading.page([node for node, _ in found], [leak for _, leak in found], limit, total)
 
+    def leak_of(self, evaluation: Evaluation) -> Leak | None:
+        """Tell whether an evaluation leaks; its dataset is looked at first, if nobody has yet.
+
+        Returns:
+            What leaked, or None. What its model learned from is compared as far as it is known.
+        """
+        if not self.tables_of(evaluation.dataset.digest) and self.unread(evaluation.dataset.digest) is None:
+            with suppress(LinError):  # what is no table is compared by its bytes
+                self.identify(str(evaluation.dataset.id))
+        found = self.leaks(str(evaluation.model.id))
+        return next((leak for leak in found.items if leak.evaluation.id == evaluation.id), None)
+
     def has_tables(self) -> bool:
         """Tell whether any table is known."""
         from lin.lineage.graph import NodeKind  # noqa: PLC0415
@@ -212,6 +226,26 @@ class TableQuestions(Asking, Identifying):
         return answers.models_trained_on(
             graph, self.contents_like(ref, match, options, files=files), transitive=transitive, after=after, limit=limit
         )
+
+    def training_path(
+        self,
+        ref: str | Path,
+        model: str,
+        *,
+        match: Match | None = None,
+        options: Options | None = None,
+        files: bool = True,
+    ) -> Way | None:
+        """Return a shortest way on which some data came into a model by training; None if it did not.
+
+        Args:
+            ref: A ref, or a file or folder on disk.
+            model: A ref of a model.
+            match: When other data counts as this.
+            options: How to read a file.
+            files: Whether a file on disk may be meant.
+        """
+        return self._way_into(self.contents_like(ref, match, options, files=files), model)
 
     def contents_like(
         self, ref: str | Path, match: Match | None = None, options: Options | None = None, *, files: bool = True

@@ -32,6 +32,9 @@ class Match:
         if not 0 < self.least <= 1:
             raise InvalidInputError(f"a share of rows is more than 0 and at most 1, not {self.least}")
 
+    def __str__(self) -> str:
+        return f"{self.by}>={self.least:g}" if self.by is By.ROWS else self.by.value
+
     @classmethod
     def parse(cls, text: str) -> Match:
         """Read `bytes`, `table`, `rows` or `rows>=0.9` (also `rows>=90%`)."""
