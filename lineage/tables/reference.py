@@ -302,6 +302,7 @@ class ReferenceEngine:
     def __init__(self, _schema: pa.Schema, order: Sequence[int], modes: dict[int, TextMode]) -> None:
         self._order = list(order)
         self._modes = dict(modes)
+        self._spellings = [0] * len(self._order)
         self._counts = [[0] * 0x18 for _ in order]
         self._streams: list[list[bytearray]] = [[bytearray() for _ in range(4)] for _ in order]
         self._batch: pa.RecordBatch = None  # until `begin`
@@ -322,9 +323,10 @@ class ReferenceEngine:
         for column in range(len(self._order)):
             encoded = cells(part.column(column), self._modes.get(column))
             if self._modes.get(column) is TextMode.BOOL:
-                kinds = self._kinds(self._batch.slice(0, start + len(out)), column)
-                if kinds & (kinds - 1):
+                kinds = self._spellings[column] | self._kinds(part, column)
+                if kinds & (kinds - 1):  # of two spellings
                     return 0, column
+                self._spellings[column] = kinds
             if None in encoded:
                 return 0, column
             columns.append([_sure(cell) for cell in encoded])
