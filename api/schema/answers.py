@@ -8,6 +8,7 @@ from strawberry.scalars import JSON
 from lin import __version__, records
 from lin.lineage.graph import Cursor, Direction
 from lin.lineage.words import Role
+from lin.tables.match import Match
 
 from . import paging
 from .arguments import After, First
@@ -27,9 +28,10 @@ class TrainedModel:
     roles: list[Role] = strawberry.field(description="What that run used it for; empty where it is not direct.")
     digest: strawberry.Private[str]
     moment: strawberry.Private[str | None]
+    how: strawberry.Private[Match]
 
     @classmethod
-    def of(cls, record: records.TrainedModel, digest: str, moment: str | None) -> TrainedModel:
+    def of(cls, record: records.TrainedModel, digest: str, moment: str | None, how: Match) -> TrainedModel:
         """Present a trained model."""
         return cls(
             model=Artifact.of(record.model),
@@ -37,6 +39,7 @@ class TrainedModel:
             roles=list(record.roles),
             digest=digest,
             moment=moment,
+            how=how,
         )
 
     @resolved(
@@ -45,7 +48,7 @@ class TrainedModel:
     def path(self, info: Info) -> Way | None:
         """Find a way."""
         with info.context.as_of(self.moment) as repository:
-            found = repository.training_path(self.digest, str(self.model.id))
+            found = repository.training_path(self.digest, str(self.model.id), match=self.how, files=False)
         return Way.of(found) if found else None
 
 

@@ -19,6 +19,7 @@ from lin.lineage import graph
 from lin.lineage.graph import Cursor
 from lin.lineage.words import ArtifactKind
 from lin.repository import Repository
+from lin.tables import match as matching
 
 from . import paging, tracing
 from .answers import Impact, LogEntry, MetricsTable, RepositoryInfo, TrainedModel
@@ -41,13 +42,14 @@ from .context import Info
 from .fields import resolved
 from .nodes import Alias, Artifact, Evaluation, Experiment, Node, Run, experiment_place, present
 from .relating import Diff, Leak, Way
+from .tables import TableQueries
 from .words import Direction, Match, ThingKind
 
 _ID = re.compile(r"[0-9a-f]{64}")
 
 
 @strawberry.type(description="What can be asked.")
-class Query:
+class Query(TableQueries):
     """What can be asked."""
 
     @resolved("Whatever an id or ref means; null where it means nothing.")
@@ -257,13 +259,17 @@ class Query:
         page = _search(info, text, kinds, where, limit=asked.limit, after=asked.after, as_of=as_of)
         return paging.from_page(page, asked, present)
 
-    @resolved("The models trained on exactly these bytes.")
+    @resolved("The models trained on some data: on these bytes, or on what matches.")
     def models_trained_on(
         self,
         info: Info,
         *,
         ref: Ref,
         match: Annotated[Match, strawberry.argument(description="When data counts as the same.")] = Match.BYTES,
+        min: Annotated[  # noqa: A002 - it is its name
+            float,
+            strawberry.argument(description="With ROWS: which part of its rows, from 0 (not itself) to 1."),
+        ] = 1.0,
         transitive: Annotated[
             bool, strawberry.argument(description="Also through datasets and models derived from it.")
         ] = False,
@@ -272,12 +278,18 @@ class Query:
         as_of: AsOf = None,
     ) -> paging.Connection[TrainedModel] | None:
         """Page through the models trained on some data."""
-        del match  # there is one way so far
-        asked = paging.request("modelsTrainedOn", first, after, ref=ref, transitive=transitive, as_of=as_of)
+        how = matching.Match(matching.By(match.value), min)
+        asked = paging.request(
+            "modelsTrainedOn", first, after, ref=ref, match=str(how), transitive=transitive, as_of=as_of
+        )
         with info.context.as_of(as_of) as repository:
             digest = _digest(repository, ref)
-            page = repository.models_trained_on(digest, transitive=transitive, after=asked.after, limit=asked.limit)
-        return paging.from_page(page, asked, lambda item: TrainedModel.of(item, digest, as_of), lambda item: item.model)
+            page = repository.models_trained_on(
+                digest, transitive=transitive, after=asked.after, limit=asked.limit, match=how, files=False
+            )
+        return paging.from_page(
+            page, asked, lambda item: TrainedModel.of(item, digest, as_of, how), lambda item: item.model
+        )
 
     @resolved("How something came to be, or what stands on it: nodes and links, flat.")
     def trace(
@@ -359,7 +371,7 @@ class Query:
             found = repository.path(source, target)
         return Way.of(found) if found else None
 
-    @resolved("Evaluations of models on bytes that these models learned from, oldest first.")
+    @resolved("Evaluations of models on data that these models learned from, whole or in part, oldest first.")
     def leaks(
         self,
         info: Info,
