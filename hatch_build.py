@@ -59,8 +59,10 @@ def build(target: Path = LIBRARY, *flags: str) -> str | None:
 
 
 def platform_tag() -> str:
-    """Name the platform as wheels do."""
-    return sysconfig.get_platform().replace("-", "_").replace(".", "_")
+    """Name the platform as wheels do; on Linux with the C library that is here, older than which none is promised to do."""
+    from packaging.tags import platform_tags  # noqa: PLC0415 - hatchling brings it
+
+    return next(iter(platform_tags()))
 
 
 try:
