@@ -50,6 +50,11 @@ def _hasher(context: str) -> blake3.blake3:
     return blake3(derive_key_context=f"lin-fp/1 {context}")
 
 
+def _bytes(array: np.ndarray) -> memoryview:
+    """See an array's bytes, without copying them."""
+    return array.reshape(-1).view("u1").data  # memoryview.cast refuses arrays without rows
+
+
 def header(rows: int, names: list[bytes]) -> bytes:
     """Write what stands before the rows in both digests: how many rows, and the columns' names in canonical order."""
     parts = [struct.pack("<QI", rows, len(names))]
@@ -82,7 +87,7 @@ class Observer(Protocol):
     """Who wants to see the cells as well, as the columns' streams hold them."""
 
     def add(self, column: int, stream: int, piece: memoryview) -> None:
-        """See a piece of a column's stream (0 tags, 1 payloads, 2 lengths, 3 bytes); it is good until `flush` is over."""
+        """See a piece of a stream (0 tags, 1 payloads, 2 lengths, 3 bytes); it is good until `flush` is over."""
 
     def flush(self) -> None:
         """Know that the pieces since the last time belong to the same rows, and are complete."""
@@ -93,8 +98,8 @@ class Digester:
 
     Args:
         schema: The table's; every batch has it.
-        texts: How columns are read that come from a text file (CSV and its like), as columns of strings with every cell as
-            it is written: `GUESS` where nobody knows. The spellings of null are known here.
+        texts: How columns are read that come from a text file (CSV and its like), as columns of strings with every cell
+            as it is written: `GUESS` where nobody knows. The spellings of null are known here.
         spill: Where to put what does not fit into `memory`; a temporary folder by default.
         memory: Bytes for sorting; in all it takes about twice as much at most.
         observer: Sees the cells as well.
@@ -173,7 +178,7 @@ class Digester:
                     self._observer.add(column, stream, piece)
             if self._observer is not None:
                 self._observer.flush()
-            self._sequence.update(memoryview(out[:done]).cast("B") if done else b"")
+            self._sequence.update(_bytes(out[:done]))
             self._sorter.took(done)
             start += done
             if stopped >= 0:
@@ -204,7 +209,7 @@ class Digester:
         keys = _Keys(self._spill, self._rows)
         self._keys = keys.file
         for digests in self._sorter.finish():
-            multiset.update(memoryview(digests).cast("B") if len(digests) else b"")
+            multiset.update(_bytes(digests))
             keys.add(digests)
         self._sorter.close()
         self._identity = TableIdentity(
@@ -269,7 +274,7 @@ class _Keys:
 
         for start in range(0, len(digests), 1 << 16):
             keys = keys_of(digests[start : start + (1 << 16)])
-            self.file.write(memoryview(keys).cast("B"))
+            self.file.write(_bytes(keys))
             if self._have < SKETCH:
                 first = keys[0] != self._last if self._last is not None else True
                 fresh = keys[np.concatenate([[first], keys[1:] != keys[:-1]])]
@@ -401,6 +406,12 @@ def digest_table(table: pa.Table | pa.RecordBatch | pa.RecordBatchReader) -> Tab
     import pyarrow as pa  # noqa: PLC0415
 
     with Digester(table.schema) as digester:
-        for batch in [table] if isinstance(table, pa.RecordBatch) else table.to_batches() if isinstance(table, pa.Table) else table:
+        for batch in (
+            [table]
+            if isinstance(table, pa.RecordBatch)
+            else table.to_batches()
+            if isinstance(table, pa.Table)
+            else table
+        ):
             digester.update(batch)
         return digester.finish()

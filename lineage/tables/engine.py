@@ -28,8 +28,8 @@ class Engine(Protocol):
         """Digest rows of the batch from `start` on into `out`, (rows, 32) bytes.
 
         Returns:
-            How many rows were digested, at most as many as `out` holds; and the index of a column whose mode does not suit the
-            next rows, or -1. `drain` has to be called before the next `encode`.
+            How many rows were digested, at most as many as `out` holds; and the index of a column whose mode does not
+            suit the next rows, or -1. `drain` has to be called before the next `encode`.
 
         Raises:
             InvalidInputError: A cell is too long to be written.

@@ -14,12 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import blake3
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from lin.errors import InvalidInputError
 
 from .identity import TextMode
-from .schemas import storage
 from .texts import Seen
 
 if TYPE_CHECKING:
@@ -197,7 +195,7 @@ def text_cell(value: bytes, mode: TextMode) -> bytes | None:
 
 
 def cells(array: pa.Array, mode: TextMode | None = None) -> list[bytes | None]:  # noqa: C901, PLR0911, PLR0912
-    """Encode each element of an array as rule 3 writes it; None for what does not suit the mode of a text file's column."""
+    """Encode each element of an array as rule 3 writes it; None for what does not suit a text file's mode."""
     while isinstance(array, pa.ExtensionArray):
         array = array.storage
     kind_ = array.type
@@ -226,7 +224,10 @@ def cells(array: pa.Array, mode: TextMode | None = None) -> list[bytes | None]: 
         return _each(array.to_pylist(), float64)
     if is_.is_floating(kind_):
         floats = array.to_numpy(zero_copy_only=False)
-        return [short_float(value) if valid else NULL for value, valid in zip(floats, array.is_valid().to_pylist(), strict=True)]
+        return [
+            short_float(value) if valid else NULL
+            for value, valid in zip(floats, array.is_valid().to_pylist(), strict=True)
+        ]
     if is_.is_decimal(kind_):
         return _each(array.to_pylist(), decimal)
     if is_.is_date32(kind_):
@@ -240,7 +241,12 @@ def cells(array: pa.Array, mode: TextMode | None = None) -> list[bytes | None]: 
     if is_.is_time(kind_):
         whole = pa.int32() if kind_.bit_width == 32 else pa.int64()  # noqa: PLR2004
         return _each(array.view(whole).to_pylist(), lambda t: span(t, kind_.unit, _TIMES))
-    if is_.is_binary(kind_) or is_.is_large_binary(kind_) or is_.is_fixed_size_binary(kind_) or kind_ == pa.binary_view():
+    if (
+        is_.is_binary(kind_)
+        or is_.is_large_binary(kind_)
+        or is_.is_fixed_size_binary(kind_)
+        or kind_ == pa.binary_view()
+    ):
         return _each(array.to_pylist(), lambda value: lengthy(0x05, value))
     return _nested(array)
 
@@ -265,7 +271,9 @@ def _nested(array: pa.Array) -> list[bytes | None]:
         order = sorted(range(len(names)), key=lambda i: names[i].encode())
         fields = {i: cells(array.field(i)) for i in order}
         return [
-            b"\x0d" + struct.pack("<I", len(order)) + b"".join(lengthy(0, names[i].encode())[1:] + _sure(fields[i][row]) for i in order)
+            b"\x0d"
+            + struct.pack("<I", len(order))
+            + b"".join(lengthy(0, names[i].encode())[1:] + _sure(fields[i][row]) for i in order)
             if valid[row]
             else NULL
             for row in range(len(array))
@@ -274,7 +282,9 @@ def _nested(array: pa.Array) -> list[bytes | None]:
         keys, items = cells(array.keys), cells(array.items)
         offsets = array.offsets.to_pylist()
         return [
-            b"\x0e" + struct.pack("<I", end - start) + b"".join(sorted(_sure(keys[i]) + _sure(items[i]) for i in range(start, end)))
+            b"\x0e"
+            + struct.pack("<I", end - start)
+            + b"".join(sorted(_sure(keys[i]) + _sure(items[i]) for i in range(start, end)))
             if there
             else NULL
             for start, end, there in zip(offsets, offsets[1:], valid, strict=False)
@@ -362,7 +372,7 @@ class ReferenceEngine:
 
     def _kinds(self, batch: pa.RecordBatch, column: int) -> int:
         found = 0
-        for value in pc.unique(batch.column(column)).cast(pa.binary()).to_pylist():
+        for value in batch.column(column).unique().cast(pa.binary()).to_pylist():
             found |= 0 if value is None else kind(value)
         return found
 

@@ -1,7 +1,7 @@
 """Sorted row keys: 8 bytes a row, by which tables are found to share rows.
 
-Rows whose keys differ are different: what is not found here is in neither table, for sure. Rows whose keys are equal are
-candidates: someone who tries can make two rows that share 64 bits. So a positive is confirmed on the full digests
+Rows whose keys differ are different: what is not found here is in neither table, for sure. Rows whose keys are equal
+are candidates: someone who tries can make two rows that share 64 bits. So a positive is confirmed on the full digests
 (`row_digests`) of the rows that `among` picks out.
 """
 
@@ -19,7 +19,17 @@ from .digester import KEYS_HEADER, KEYS_MAGIC
 from .engine import have_kernel
 from .spill import keys_of
 
-__all__ = ["RowKeys", "Shared", "among", "counts", "keys_of", "open_row_keys", "read_row_keys", "shared", "sketch_resemblance"]
+__all__ = [
+    "RowKeys",
+    "Shared",
+    "among",
+    "counts",
+    "keys_of",
+    "open_row_keys",
+    "read_row_keys",
+    "shared",
+    "sketch_resemblance",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +91,7 @@ def _header(head: bytes, size: int, where: str) -> tuple[int, bytes]:
 
 
 def shared(left: np.ndarray, right: np.ndarray) -> Shared:
-    """Find the keys that two ascending lists share, in time of the shorter times the logarithm of the longer at most."""
+    """Find the keys that two ascending lists share, in time of the shorter times the logarithm of the longer."""
     if have_kernel():
         from .kernel import library  # noqa: PLC0415
 
@@ -89,7 +99,13 @@ def shared(left: np.ndarray, right: np.ndarray) -> Shared:
         room = min(len(left), len(right))
         keys, one, two = (np.empty(room, np.uint64) for _ in range(3))
         found = library().lt_shared(
-            left.ctypes.data, len(left), right.ctypes.data, len(right), keys.ctypes.data, one.ctypes.data, two.ctypes.data
+            left.ctypes.data,
+            len(left),
+            right.ctypes.data,
+            len(right),
+            keys.ctypes.data,
+            one.ctypes.data,
+            two.ctypes.data,
         )
         return Shared(keys[:found], one[:found].astype(np.int64), two[:found].astype(np.int64))
     short, long = (left, right) if len(left) <= len(right) else (right, left)
@@ -114,7 +130,7 @@ def among(keys: np.ndarray, wanted: np.ndarray) -> np.ndarray:
 
 
 def sketch_resemblance(left: bytes, right: bytes, size: int = 4096) -> float:
-    """Estimate how much two tables resemble each other: rows in both, divided by rows in either (each kind of row once).
+    """Estimate how much two tables resemble each other: rows in both, divided by rows in either (each once).
 
     Args:
         left: A sketch (`Digester.sketch`).

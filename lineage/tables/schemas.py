@@ -36,7 +36,16 @@ def check(schema: pa.Schema) -> None:
     """
     import pyarrow as pa  # noqa: PLC0415 - 40 ms that only tables need
 
-    plain = {pa.int64(), pa.int32(), pa.float64(), pa.string(), pa.bool_(), pa.float32(), pa.date32(), pa.large_string()}
+    plain = {
+        pa.int64(),
+        pa.int32(),
+        pa.float64(),
+        pa.string(),
+        pa.bool_(),
+        pa.float32(),
+        pa.date32(),
+        pa.large_string(),
+    }
     for field in schema:
         if field.type in plain:
             continue

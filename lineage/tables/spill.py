@@ -171,7 +171,9 @@ def _merge_in_kernel(last: np.ndarray, runs: list[_Run]) -> Iterator[np.ndarray]
     out = np.empty((_MERGED, DIGEST), np.uint8)
     which = np.zeros(1, np.int32)
     while True:
-        written = merge(at.ctypes.data, left.ctypes.data, more.ctypes.data, len(at), out.ctypes.data, len(out), which.ctypes.data)
+        written = merge(
+            at.ctypes.data, left.ctypes.data, more.ctypes.data, len(at), out.ctypes.data, len(out), which.ctypes.data
+        )
         if which[0] == -2:  # noqa: PLR2004
             raise MemoryError
         if written:

@@ -51,10 +51,10 @@ class _Column:
 class Guesses:
     """The columns whose mode nobody knew, and what they turned out to be.
 
-    A column begins as `GUESS`, in which the engine stops at the first cell that is no small integer. From there it is `CELLS`,
-    `FLOAT` or `BOOL`, whose first contrary cell stops the engine again: then all has to be read once more. A column of
-    integers that are not the same as floats is read as `CELLS`, and looked at in each batch: should it prove to be of
-    floats, that too is another reading.
+    A column begins as `GUESS`, in which the engine stops at the first cell that is no small integer. From there it is
+    `CELLS`, `FLOAT` or `BOOL`, whose first contrary cell stops the engine again: then all has to be read once more. A
+    column of integers that are not the same as floats is read as `CELLS`, and looked at in each batch: should it prove
+    to be of floats, that too is another reading.
     """
 
     def __init__(self, names: list[str], modes: dict[int, TextMode]) -> None:

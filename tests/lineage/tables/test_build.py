@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -29,20 +30,22 @@ if sys.argv[1]:
 rows = 2000
 table = pa.table({
     "i": [i * 7919 % 1000 for i in range(rows)], "f": [i / 7 if i % 3 else None for i in range(rows)],
-    "t": [("y" * (i % 1500)) if i % 5 else str(i) for i in range(rows)], "l": [[i] * (i % 4) for i in range(rows)],
+    "t": [("y" * (i % 1500)) if i % 5 else str(i) for i in range(rows)],
+    "l": [[i] * (i % 4) for i in range(rows)],
 })
 found = digest_table(table)
-print(json.dumps([found.set.hex(), found.seq.hex(), [c.digest.hex() for c in found.columns], kernel.library().lt_lanes()]))
+columns = [c.digest.hex() for c in found.columns]
+print(json.dumps([found.set.hex(), found.seq.hex(), columns, kernel.library().lt_lanes()]))
 """
 
 
-def result(library: Path | None = None, **environment: str) -> list[object]:
+def result(library: Path | None = None, **environment: str) -> list[Any]:
     """Digest a table in another process."""
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, str(library or "")],
         env={**os.environ, **environment}, capture_output=True, text=True, check=True,
     )  # fmt: skip
-    answer: list[object] = json.loads(done.stdout)
+    answer: list[Any] = json.loads(done.stdout)
     return answer
 
 

@@ -30,7 +30,13 @@ def _types() -> dict[str, pa.DataType]:
     for unit in ("s", "ms", "us", "ns"):
         found += [pa.timestamp(unit), pa.timestamp(unit, "UTC"), pa.timestamp(unit, "Europe/Zurich"), pa.duration(unit)]
     found += [pa.time32("s"), pa.time32("ms"), pa.time64("us"), pa.time64("ns"), pa.binary(2)]
-    found += [pa.decimal128(10, 2), pa.decimal128(38, 0), pa.decimal128(38, 20), pa.decimal128(20, 17), pa.decimal128(5, -2)]
+    found += [
+        pa.decimal128(10, 2),
+        pa.decimal128(38, 0),
+        pa.decimal128(38, 20),
+        pa.decimal128(20, 17),
+        pa.decimal128(5, -2),
+    ]
     found += [pa.decimal256(76, 0), pa.decimal256(76, 40)]
     found += [pa.list_(pa.float32()), pa.list_(pa.int64()), pa.large_list(pa.string()), pa.list_view(pa.int8())]
     found += [pa.large_list_view(pa.int8()), pa.list_(pa.int8(), 2), pa.list_(pa.list_(pa.int8())), pa.struct([])]
@@ -42,7 +48,7 @@ def _types() -> dict[str, pa.DataType]:
 TYPES = _types()
 
 
-def value(kind: pa.DataType, written: Any) -> Any:
+def value(kind: pa.DataType, written: Any) -> Any:  # noqa: PLR0911 - a case each
     """Read a value of the vectors."""
     is_ = pa.types
     if written is None:
@@ -74,7 +80,9 @@ def encodes(column: pa.Array, cells: list[str], mode: TextMode | None = None) ->
     return [row.tobytes() for row in found] == [reference.row_digest(bytes.fromhex(cell)) for cell in cells]
 
 
-@pytest.mark.parametrize("vector", VECTORS["cells"], ids=lambda vector: f"{vector['type']}: {str(vector['value'])[:30]}")
+@pytest.mark.parametrize(
+    "vector", VECTORS["cells"], ids=lambda vector: f"{vector['type']}: {str(vector['value'])[:30]}"
+)
 def test_cells(vector: dict[str, Any]):
     """A value of each type becomes the cell that the vectors say."""
     column = array(TYPES[vector["type"]], vector["value"])
@@ -84,7 +92,9 @@ def test_cells(vector: dict[str, Any]):
 
 def test_texts():
     """Text is typed as the vectors say."""
-    assert encodes(pa.array([vector["text"] for vector in VECTORS["texts"]]), [vector["cell"] for vector in VECTORS["texts"]])
+    assert encodes(
+        pa.array([vector["text"] for vector in VECTORS["texts"]]), [vector["cell"] for vector in VECTORS["texts"]]
+    )
 
 
 @pytest.mark.parametrize("vector", VECTORS["text columns"], ids=lambda vector: ",".join(vector["column"])[:40])
