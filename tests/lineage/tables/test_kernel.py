@@ -124,8 +124,8 @@ def flat() -> dict[pa.DataType, st.SearchStrategy[Any]]:
         kinds[getattr(pa, f"int{bits}")()] = numbers(-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
         kinds[getattr(pa, f"uint{bits}")()] = numbers(0, 2**bits - 1)
     for precision, scale, make in (
-        (5, 2, pa.decimal32), (18, 4, pa.decimal64), (38, 20, pa.decimal128), (20, 0, pa.decimal128), (10, -3, pa.decimal128),
-        
+        (5, 2, pa.decimal32), (18, 4, pa.decimal64), (38, 20, pa.decimal128), (20, 0, pa.decimal128),
+        (10, -3, pa.decimal128),
         (76, 40, pa.decimal256), (38, 38, pa.decimal128), (76, 0, pa.decimal256),
     ):  # fmt: skip
         kinds[make(precision, scale)] = decimals(precision, scale)
