@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from lin.errors import NotATableError
@@ -216,9 +217,8 @@ def _explained(file: _File, message: str, rows: int) -> Exception:
 def _typed(file: _File, batch: pa.RecordBatch, schema: pa.Schema, start: int) -> pa.RecordBatch:
     """Give the columns their names, and the types and nulls that the user says."""
     import pyarrow as pa  # noqa: PLC0415
-    import pyarrow.compute  # noqa: PLC0415
 
-    pc: Any = pa.compute  # its functions are made when it is imported
+    pc: Any = import_module("pyarrow.compute")  # its functions are made when it is imported
 
     if not file.options.nulls and not file.options.types:
         return pa.RecordBatch.from_arrays(batch.columns, schema=schema)

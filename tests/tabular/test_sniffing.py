@@ -44,6 +44,8 @@ def test_the_delimiter_is_the_one_that_gives_all_rows_as_many_cells(text, delimi
         (["", "a"], True),
         (["country", "2019", "2020"], True),
         (["1", "2"], False),
+        (["0", "1"], True),
+        (["0"], False),
         (["2019", "2020"], False),
         (["5.1", "3.5", "setosa"], False),
         (["x", "-1e5"], False),
