@@ -104,7 +104,7 @@ def frame_of(path: Path) -> Any:
     frame.columns = [str(name) for name in frame.columns]
     for name in frame.columns:
         values = frame[name].dropna()
-        if frame[name].dtype.kind not in "biuf" and len(values) and values.map(_is_day).all():
+        if frame[name].dtype.kind not in "biuf" and len(values) and all(map(_is_day, values)):
             frame[name] = pd.to_datetime(frame[name])
     return frame
 

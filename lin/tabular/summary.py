@@ -27,25 +27,30 @@ PREFIX = 100
 """Bytes of the least and the greatest text that are told."""
 
 _TAGS = 24
-_WHOLE = (1, 6, 7, 8, 9, 10, 11)
 _NULL, _INT, _FLT, _DEC, _TEXT, _BYTES = range(6)
-_TS_NS, _TS_US, _TZ_NS, _TZ_US, _TIME, _DURATION = range(6, 12)
+_LIST, _STRUCT, _MAP = 0x0C, 0x0D, 0x0E
+_UNITS = {
+    **dict.fromkeys((0x06, 0x08, 0x0A, 0x0B), 1),
+    **dict.fromkeys((0x07, 0x09, 0x14, 0x15), 10**3),
+    **dict.fromkeys((0x10, 0x12, 0x16), 10**6),
+    **dict.fromkeys((0x11, 0x13, 0x17), 10**9),
+}
+"""Nanoseconds of what the tags of times count."""
 _KINDS = {
     _INT: "int",
     _FLT: "float",
     _DEC: "decimal",
     _TEXT: "text",
     _BYTES: "bytes",
-    _TS_NS: "timestamp",
-    _TS_US: "timestamp",
-    _TZ_NS: "instant",
-    _TZ_US: "instant",
-    _TIME: "time",
-    _DURATION: "duration",
-    12: "list",
-    13: "struct",
-    14: "map",
+    **dict.fromkeys((0x06, 0x07, 0x10, 0x11), "timestamp"),
+    **dict.fromkeys((0x08, 0x09, 0x12, 0x13), "instant"),
+    **dict.fromkeys((0x0A, 0x14), "time"),
+    **dict.fromkeys((0x0B, 0x15, 0x16, 0x17), "duration"),
+    _LIST: "list",
+    _STRUCT: "struct",
+    _MAP: "map",
 }
+_TIMES = frozenset({"timestamp", "instant", "time", "duration"})
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EXACT = 2**53
 
@@ -70,7 +75,7 @@ class Seen:
         at += 8
         least: dict[int, Any] = {}
         most: dict[int, Any] = {}
-        for tag in _WHOLE:
+        for tag in range(_TAGS):
             least[tag], most[tag] = struct.unpack_from("<qq", data, at)
             at += 16
         least[_FLT], most[_FLT] = struct.unpack_from("<dd", data, at)
@@ -177,15 +182,14 @@ def column_summary(column: ColumnIdentity, data: bytes | None) -> dict[str, Any]
     if data is None:
         return answer
     seen = Seen.parse(data)
-    if not any(seen.counts[tag] for tag in (12, 13, 14)):
-        answer["distinct"] = round(seen.different)
-        answer["exact"] = seen.different <= KEPT
-    found = [tag for tag in range(1, 15) if seen.counts[tag]]
+    answer["distinct"] = round(abs(seen.different))
+    answer["exact"] = seen.different >= 0
+    found = [tag for tag in range(1, _TAGS) if seen.counts[tag]]
     kinds = {_KINDS[tag] for tag in found}
     if kinds <= {"int", "float"} and kinds:
         answer["min"] = _number(min(seen.least[tag] for tag in found))
         answer["max"] = _number(max(seen.most[tag] for tag in found))
-    elif len(kinds) == 1 and kinds <= {"text", "bytes", "timestamp", "instant", "time", "duration"}:
+    elif len(kinds) == 1 and kinds <= _TIMES | {"text", "bytes"}:
         answer["min"] = min((_order(tag, seen.least[tag]), _told(tag, seen.least[tag])) for tag in found)[1]
         answer["max"] = max((_order(tag, seen.most[tag]), _told(tag, seen.most[tag])) for tag in found)[1]
     if quantiles := _quantiles(seen, kinds):
@@ -198,7 +202,7 @@ def _quantiles(seen: Seen, kinds: set[str]) -> list[Any]:
     if kinds and kinds <= {"int", "float"}:
         ordered = sorted(_value(tag, bits) for tag, bits in seen.sample)
         return [_number(_at(ordered, share)) for share in SHARES] if ordered else []
-    if len(kinds) == 1 and kinds <= {"timestamp", "instant", "time", "duration"}:
+    if len(kinds) == 1 and kinds <= _TIMES:
         pairs = sorted((_order(tag, _value(tag, bits)), tag, _value(tag, bits)) for tag, bits in seen.sample)
         found = [_at(pairs, share) for share in SHARES] if pairs else []
         return [_told(tag, value) for _, tag, value in found]
@@ -218,7 +222,7 @@ def _order(tag: int, value: Any) -> Any:
     """Return what values of one kind are compared by, whatever their unit."""
     if tag in {_TEXT, _BYTES}:
         return value[1], value[0]
-    return value * 1000 if tag in {_TS_US, _TZ_US} else value
+    return value * _UNITS[tag]
 
 
 def _number(value: float) -> Any:
@@ -236,10 +240,10 @@ def _told(tag: int, value: Any) -> Any:
         length, start = value
         more = "…" if length > PREFIX else ""
         return (start.decode(errors="ignore") if tag == _TEXT else start.hex()) + more
-    if tag in {_TIME, _DURATION}:
-        return _clock(value)
-    nanoseconds = value * 1000 if tag in {_TS_US, _TZ_US} else value
-    return _moment(nanoseconds) + ("Z" if tag in {_TZ_NS, _TZ_US} else "")
+    nanoseconds = value * _UNITS[tag]
+    if _KINDS[tag] in {"time", "duration"}:
+        return _clock(nanoseconds)
+    return _moment(nanoseconds) + ("Z" if _KINDS[tag] == "instant" else "")
 
 
 def _clock(nanoseconds: int) -> str:
@@ -252,7 +256,7 @@ def _clock(nanoseconds: int) -> str:
 def _moment(nanoseconds: int) -> str:
     seconds, fraction = divmod(nanoseconds, 10**9)
     try:
-        text = (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%d %H:%M:%S")
+        text = (_EPOCH + timedelta(seconds=seconds)).replace(tzinfo=None).isoformat(sep=" ")
     except OverflowError:  # beyond year 9999
         return f"{seconds} s since 1970"
     text += f".{fraction:09}".rstrip("0") if fraction else ""

@@ -303,24 +303,24 @@ LT_EXPORT int lt_seen(Seen *seen, const uint8_t *tags, int64_t rows, const uint8
   return 1;
 }
 
-/* The result, little endian: u64 rows, u64 counts of the 24 tags, f64 different; for each of the tags 1, 6 to 11: i64 least,
+/* The result, little endian: u64 rows, u64 counts of the 24 tags, f64 different (negative: an
+ * estimate); for each tag: i64 least,
  * i64 most; f64 least, f64 most of floats; for text, then bytes: least and most, each u32 length and 100 bytes; u32 number
  * of sampled cells, then for each u8 tag and u64 value. */
 LT_EXPORT int64_t lt_seen_result(Seen *seen, uint8_t *out, int64_t room) {
-  static const uint8_t whole[7] = {T_INT, T_TS_NS, T_TS_US, T_TZ_NS, T_TZ_US, T_TIME_NS, T_DUR_NS};
-  int64_t size = 8 + 8 * T_COUNT + 8 + 7 * 16 + 16 + 4 * (4 + PREFIX) + 4 + 9 * (int64_t)seen->sampled;
+  int64_t size = 8 + 8 * T_COUNT + 8 + 16 * T_COUNT + 16 + 4 * (4 + PREFIX) + 4 + 9 * (int64_t)seen->sampled;
   if (room < size) return size;
   if (seen->used > seen->k && !rebuild(seen)) return -1;
   uint8_t *at = out;
   put64(at, seen->rows), at += 8;
   for (int i = 0; i < T_COUNT; i++) put64(at, seen->counts[i]), at += 8;
   double different = seen->used;
-  if (seen->limit != UINT64_MAX) different = (seen->used - 1) / (seen->limit / 18446744073709551616.0);
+  if (seen->limit != UINT64_MAX) different = -((seen->used - 1) / (seen->limit / 18446744073709551616.0));
   uint64_t bits;
   memcpy(&bits, &different, 8), put64(at, bits), at += 8;
-  for (int i = 0; i < 7; i++) {
-    put64(at, (uint64_t)seen->least_at[whole[i]]), at += 8;
-    put64(at, (uint64_t)seen->most_at[whole[i]]), at += 8;
+  for (int i = 0; i < T_COUNT; i++) {
+    put64(at, (uint64_t)seen->least_at[i]), at += 8;
+    put64(at, (uint64_t)seen->most_at[i]), at += 8;
   }
   memcpy(&bits, &seen->least_float, 8), put64(at, bits), at += 8;
   memcpy(&bits, &seen->most_float, 8), put64(at, bits), at += 8;
