@@ -142,6 +142,32 @@ static inline int float_cell(double x, uint64_t *value) {
   return T_FLT;
 }
 
+/* 8 digits at once: every byte between '0' and '9', or not. */
+static inline int lt_eight_digits(uint64_t w) {
+  return ((w & 0xf0f0f0f0f0f0f0f0u) | ((w + 0x0606060606060606u) & 0xf0f0f0f0f0f0f0f0u) >> 4) == 0x3333333333333333u;
+}
+
+static inline uint32_t lt_value_of_eight(uint64_t w) {
+  w -= 0x3030303030303030u;
+  w = w * 10 + (w >> 8);
+  return (uint32_t)((((w & 0x000000ff000000ffu) * 0x000f424000000064u) +
+                     ((w >> 16 & 0x000000ff000000ffu) * 0x0000271000000001u)) >> 32);
+}
+
+/* An integer of up to 8 bytes in canonical spelling, where 8 bytes can be read from `at`; 0 where it is none. */
+static inline int lt_small_integer(const uint8_t *at, size_t length, uint64_t *value) {
+  uint64_t w;
+  int negative = at[0] == '-', empty = 8 * (8 - (int)length);
+  memcpy(&w, at, 8);
+  w ^= (uint64_t)negative * ('-' ^ '0'); /* the sign counts as a zero */
+  if (empty) w = w << empty | 0x3030303030303030u >> (64 - empty); /* to the end of the word, zeros before it */
+  int canonical = at[negative] != '0' || (length == 1 && !negative);
+  if (!lt_eight_digits(w) || !canonical || (negative && length == 1)) return 0;
+  uint64_t size = lt_value_of_eight(w);
+  *value = negative ? 0 - size : size;
+  return 1;
+}
+
 /* digests.c */
 void lt_digests_begin(void);
 /* Digest rows: `rows` of them, each `at[i]` with `lengths[i]` bytes, zeros after them up to a multiple of 64. */
