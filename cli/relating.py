@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from itertools import chain
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from lin.errors import NotATableError
 from lin.records import Artifact, Content, Evaluation, Leak, Run, TraceEdge, Uncompared, Way
 
 from . import output, pages, saying, table
 from .completing import artifacts, experiments
 from .pages import page_options
+from .parsing import ANY_PATH, not_empty
+from .reading_options import reading, reading_options
+from .rows import differences
 from .session import Session, as_of_option, json_option
 from .table import Column
 from .text import number, pairs, plain, value
@@ -32,8 +37,11 @@ lin leaks --experiment churn -n 20
 DIFF_EXAMPLES = """
 lin diff churn@v1 churn@v2
 lin diff 3f2a9c01b7d4 8b1e0c55aa02 --patch
+lin diff flights.csv@v1 flights.csv@v2 --key flight_id
+lin diff old.csv new.parquet --arrow changes.arrow
 """
 _LEAKS = 100
+_ROWS = 10
 _MISSED = 20
 _MARKS = {"added": "+", "removed": "-", "changed": "~"}
 _STYLES = {"added": "green", "removed": "red", "changed": "yellow"}
@@ -199,23 +207,56 @@ def warn(leak: Leak) -> str:
 @click.argument("old", metavar="A", shell_complete=artifacts)
 @click.argument("new", metavar="B", shell_complete=artifacts)
 @click.option("-p", "--patch", "patches", is_flag=True, help="Also compare text files line by line.")
+@click.option("--key", metavar="COLUMNS", multiple=True, help="Columns that tell rows apart; looked for by default.")
+@click.option("--arrow", metavar="FILE", type=ANY_PATH, callback=not_empty, help="Write all rows that differ there.")
+@click.option(
+    "-n", "limit", type=click.IntRange(min=0), default=_ROWS, show_default=True, help="So many rows of each sort."
+)
+@reading_options
 @as_of_option
 @json_option
 @click.pass_obj
-def diff(session: Session, old: str, new: str, patches: bool, as_of: str | None) -> None:
-    """Say how two runs or models differ.
+def diff(
+    session: Session,
+    /,
+    *,
+    old: str,
+    new: str,
+    patches: bool,
+    key: tuple[str, ...],
+    arrow: str | None,
+    limit: int,
+    as_of: str | None,
+    **arguments: Any,
+) -> None:
+    """Say how two runs, models or datasets differ.
 
     Models are compared by the runs that made them: their code, file by file, the data they used, their parameters,
-    packages and metrics. Two artifacts are also compared by their own files. What is equal is left out.
+    packages and metrics. Two artifacts are also compared by their own files, and two tables row by row: columns, rows
+    that were added, removed, and with a key changed, and what the columns hold. A and B may also be two files on disk
+    that hold tables. What is equal is left out.
     """
+    options = reading(arguments)
+    names = [name for text in key for name in text.split(",") if name] if key else None
     with session.repository(as_of) as repository:
-        found = repository.diff(old, new, patches=patches)
+        known = [repository.is_known(each) for each in (old, new)]
+        found = repository.diff(old, new, patches=patches) if all(known) else None
+        wanted = found is None or bool(key or arrow or options) or repository.are_data(old, new)
+        rows = None
+        if wanted:
+            try:
+                rows = repository.table_diff(old, new, key=names, examples=limit, arrow=arrow, options=options)
+            except NotATableError:
+                if found is None or key or arrow or options:
+                    raise
     if session.json:
-        output.document(found.to_json())
+        document = {} if found is None else found.to_json()
+        output.document({**document, **({} if rows is None else {"table": {**rows.to_json(), "same": rows.same}})})
         return
-    output.say(f"- {saying.record(found.old)}")
-    output.say(f"+ {saying.record(found.new)}")
-    for line in _parts(found):
+    for sign, each, label in (("-", found and found.old, old), ("+", found and found.new, new)):
+        output.say(f"{sign} {saying.record(each) if each else plain(label)}")
+    parts = iter(()) if found is None or (rows is not None and found.same) else _parts(found)
+    for line in chain(parts, () if rows is None else differences(rows)):
         if not output.say(line):
             return
 

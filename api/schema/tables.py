@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 from strawberry.scalars import JSON
@@ -14,8 +14,11 @@ from lin.tables.records import Relation
 from .arguments import InExperiment, Ref
 from .context import Info
 from .fields import resolved
-from .nodes import Artifact
+from .nodes import Artifact, Evaluation
 from .words import Digest
+
+if TYPE_CHECKING:  # they take NumPy
+    from lin.tables import comparing, descent
 
 strawberry.enum(
     Relation,
@@ -28,6 +31,7 @@ strawberry.enum(
 _AT_LEAST = "Share of either table's different rows from which two are near, from 0 to 1."
 _EXAMPLES = 5
 _MOST_EXAMPLES = 100
+_LARGEST = 1_000
 
 
 @strawberry.type(description="A table, and where it was found.")
@@ -214,6 +218,163 @@ class Duplicates:
         )
 
 
+@strawberry.type(description="A cell that changed.")
+class CellChange:
+    """A cell that changed."""
+
+    column: str = strawberry.field(description="Its column.")
+    old: str | None = strawberry.field(description="What it held, as text; null for nothing.")
+    new: str | None = strawberry.field(description="What it holds.")
+
+
+@strawberry.type(description="A row that was added, removed or changed.")
+class RowChange:
+    """A row that was added, removed or changed."""
+
+    change: str = strawberry.field(description="`added`, `removed` or `changed`.")
+    old: int | None = strawberry.field(description="Its number in the first table, from 1.")
+    new: int | None = strawberry.field(description="Its number in the second.")
+    values: JSON = strawberry.field(description="Its cells by column, as text; of a changed row those of the key.")
+    cells: list[CellChange] = strawberry.field(description="Of a changed row, the cells that changed.")
+
+
+@strawberry.type(description="What a column held, and holds.")
+class ColumnChange:
+    """What a column held, and holds."""
+
+    name: str = strawberry.field(description="Its name.")
+    old: JSON = strawberry.field(description="Nulls, different values, bounds and quantiles in the first table.")
+    new: JSON = strawberry.field(description="Those in the second.")
+
+
+@strawberry.type(description="How two tables differ, row by row.")
+class TableDiff:
+    """How two tables differ, row by row."""
+
+    same: bool = strawberry.field(description="Whether both are one table.")
+    old: Table = strawberry.field(description="The first.")
+    new: Table = strawberry.field(description="The second.")
+    key: list[str] = strawberry.field(description="The columns that told which row is which; empty where none did.")
+    added_columns: list[str] = strawberry.field(description="Columns that only the second has.")
+    removed_columns: list[str] = strawberry.field(description="Columns that only the first has.")
+    renamed: list[Renaming] = strawberry.field(description="Columns with equal cells under other names.")
+    types: list[ColumnDifference] = strawberry.field(description="Columns whose types differ.")
+    equal: int = strawberry.field(description="Rows that both have.")
+    added: int = strawberry.field(description="Rows that only the second has.")
+    removed: int = strawberry.field(description="Rows that only the first has.")
+    changed: int = strawberry.field(description="Rows with one key and other cells.")
+    rows: list[RowChange] = strawberry.field(description="The first of the rows that differ.")
+    columns: list[ColumnChange] = strawberry.field(description="The columns whose content differs.")
+
+    @classmethod
+    def of(cls, record: comparing.TableDiff) -> TableDiff:
+        """Present a difference."""
+        return cls(
+            same=record.same,
+            old=Table.of(record.old),
+            new=Table.of(record.new),
+            key=list(record.key),
+            added_columns=list(record.added_columns),
+            removed_columns=list(record.removed_columns),
+            renamed=[Renaming(old=old, new=new) for old, new in record.renamed],
+            types=[ColumnDifference.of(each) for each in record.types],
+            equal=record.equal,
+            added=record.added,
+            removed=record.removed,
+            changed=record.changed,
+            rows=[
+                RowChange(
+                    change=each.change,
+                    old=each.old,
+                    new=each.new,
+                    values=JSON(dict(each.values)),
+                    cells=[CellChange(column=c.column, old=c.old, new=c.new) for c in each.cells],
+                )
+                for each in record.rows
+            ],
+            columns=[
+                ColumnChange(name=each.name, old=JSON(dict(each.old)), new=JSON(dict(each.new)))
+                for each in record.columns
+            ],
+        )
+
+
+@strawberry.type(description="How many rows of a dataset came from one artifact.")
+class Origin:
+    """How many rows of a dataset came from one artifact."""
+
+    artifact: Artifact | None = strawberry.field(description="The oldest that holds them; null for none.")
+    rows: int = strawberry.field(description="How many.")
+    declared: bool = strawberry.field(description="Whether a run is known that made the dataset from it.")
+
+
+@strawberry.type(description="Where one row came from.")
+class RowOrigin:
+    """Where one row came from."""
+
+    row: int = strawberry.field(description="Its number, from 1.")
+    artifact: Artifact | None = strawberry.field(description="The oldest that holds it.")
+    source_row: int | None = strawberry.field(description="Its number there.")
+
+
+@strawberry.type(description="Where the rows of a dataset came from.")
+class Blame:
+    """Where the rows of a dataset came from."""
+
+    dataset: Table = strawberry.field(description="Which.")
+    origins: list[Origin] = strawberry.field(description="Most rows first.")
+    rows: list[RowOrigin] = strawberry.field(description="The rows that were asked for.")
+
+    @classmethod
+    def of(cls, record: descent.Blame) -> Blame:
+        """Present an answer."""
+
+        def artifact(found: records.Artifact | None) -> Artifact | None:
+            return Artifact.of(found) if found else None
+
+        return cls(
+            dataset=Table.of(record.dataset),
+            origins=[
+                Origin(artifact=artifact(each.artifact), rows=each.rows, declared=each.declared)
+                for each in record.origins
+            ],
+            rows=[
+                RowOrigin(row=each.row, artifact=artifact(each.artifact), source_row=each.source_row)
+                for each in record.rows
+            ],
+        )
+
+
+@strawberry.type(description="An artifact that holds some rows.")
+class RowHolder:
+    """An artifact that holds some rows."""
+
+    artifact: Artifact = strawberry.field(description="Which.")
+    rows: int = strawberry.field(description="How many of them.")
+    declared: bool = strawberry.field(description="Whether a run is known that made it of the dataset.")
+
+
+@strawberry.type(description="What holds some rows, and what stands on it.")
+class Contaminated:
+    """What holds some rows, and what stands on it."""
+
+    holders: list[RowHolder] = strawberry.field(description="Every artifact that holds any of them, most first.")
+    models: list[Artifact] = strawberry.field(description="Models that learned from one, the oldest.")
+    evaluations: list[Evaluation] = strawberry.field(description="Evaluations that stand on one, the oldest.")
+
+    @classmethod
+    def of(cls, record: descent.Contaminated) -> Contaminated:
+        """Present an answer."""
+        return cls(
+            holders=[
+                RowHolder(artifact=Artifact.of(each.artifact), rows=each.rows, declared=each.declared)
+                for each in record.holders
+            ],
+            models=[Artifact.of(each) for each in record.models],
+            evaluations=[Evaluation.of(each) for each in record.evaluations],
+        )
+
+
 @strawberry.type(description="Two datasets that should have been compared row by row, and could not be.")
 class Uncompared:
     """Two datasets that could not be compared row by row."""
@@ -283,3 +444,42 @@ class TableQueries:
             Uncompared(tested=Artifact.of(each.tested), learned=Artifact.of(each.learned), reason=each.reason)
             for each in missed
         ]
+
+    @resolved("How two tables differ: columns, rows added, removed and changed, what columns hold.")
+    def table_diff(
+        self,
+        info: Info,
+        *,
+        old: Ref,
+        new: Ref,
+        key: Annotated[
+            list[str] | None,
+            strawberry.argument(description="What tells which row is which; looked for when null, nothing when empty."),
+        ] = None,
+        examples: Annotated[int, strawberry.argument(description="At most so many rows of each sort.")] = _EXAMPLES,
+    ) -> TableDiff | None:
+        """Compare two tables."""
+        shown = max(0, min(examples, _MOST_EXAMPLES))
+        return TableDiff.of(info.context.repository.table_diff(old, new, key=key, examples=shown, files=False))
+
+    @resolved("Which dataset each row of one came from: the oldest upstream, or earlier version, that holds it.")
+    def blame(
+        self,
+        info: Info,
+        ref: Ref,
+        rows: Annotated[list[int] | None, strawberry.argument(description="These rows, from 1, one by one.")] = None,
+    ) -> Blame | None:
+        """Tell where rows came from."""
+        return Blame.of(info.context.repository.blame(ref, rows=(rows or [])[:_MOST_EXAMPLES]))
+
+    @resolved("Everything that holds any row of a dataset, and the models and evaluations that stand on it.")
+    def contaminated(
+        self,
+        info: Info,
+        ref: Ref,
+        first: Annotated[int, strawberry.argument(description="At most so many models and evaluations.")] = 100,
+    ) -> Contaminated | None:
+        """Tell where rows went."""
+        return Contaminated.of(
+            info.context.repository.contaminated(ref, limit=max(1, min(first, _LARGEST)), files=False)
+        )

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from lin import answers, reading, refs
 from lin.asking import Asking
-from lin.errors import LinError
+from lin.errors import AmbiguousRefError, InvalidInputError, LinError, NotFoundError
 from lin.given import one_more
-from lin.identifying import Identifying
+from lin.identifying import KINDS, Identifying
 from lin.lineage import questions
 from lin.lineage.graph import Cursor, Node
 from lin.records import Artifact, Evaluation, Leak, Page, Uncompared, Way
@@ -23,6 +23,8 @@ if TYPE_CHECKING:  # NumPy and Arrow take long to import
     from lin.tabular.options import Options
 
     from .cached import TableCache
+    from .comparing import TableDiff
+    from .descent import Blame, Contaminated
     from .records import Duplicates, Overlap, Sameness
 
 
@@ -246,6 +248,94 @@ class TableQuestions(Asking, Identifying):
             files: Whether a file on disk may be meant.
         """
         return self._way_into(self.contents_like(ref, match, options, files=files), model)
+
+    def is_known(self, ref: str) -> bool:
+        """Tell whether a ref means something here; one that means several things does."""
+        try:
+            self.resolve(ref)
+        except AmbiguousRefError:
+            return True
+        except (NotFoundError, InvalidInputError):
+            return not Path(ref.partition("#")[0]).exists()  # then what is wrong with it is worth telling
+        return True
+
+    def are_data(self, *refs: str) -> bool:
+        """Tell whether refs all mean artifacts that may hold tables."""
+        found = [self.resolve(ref) for ref in refs]
+        return all(isinstance(each, Artifact) and each.kind in KINDS for each in found)
+
+    def table_diff(
+        self,
+        old: str | Path,
+        new: str | Path,
+        *,
+        key: Sequence[str] | None = None,
+        examples: int = 10,
+        arrow: str | Path | None = None,
+        options: Options | None = None,
+        files: bool = True,
+    ) -> TableDiff:
+        """Compare two tables: columns, rows added, removed and changed, what columns hold.
+
+        Args:
+            old: A ref, or a file or folder on disk.
+            new: Likewise.
+            key: The columns that tell which row is which; looked for when None, and none when empty.
+            examples: At most so many rows of each sort are shown.
+            arrow: A file to write all rows that differ to, in Arrow's IPC format.
+            options: How to read them.
+            files: Whether files on disk may be meant.
+
+        Raises:
+            NotATableError: One of them is no table.
+            InvalidInputError: Several rows of one table have the same key, or a column is not in both.
+        """
+        from .comparing import table_diff  # noqa: PLC0415 - takes NumPy
+        from .sides import open_side  # noqa: PLC0415
+
+        sides = [open_side(self, each, options, files=files) for each in (old, new)]
+        target = None if arrow is None else Path(arrow)
+        return table_diff(self.known_tables, *sides, key=key, examples=examples, arrow=target)
+
+    def blame(
+        self, ref: str, *, rows: Sequence[int] = (), common_columns: bool = False, part: str | None = None
+    ) -> Blame:
+        """Tell which artifact each row of a dataset came from: the oldest upstream, or earlier version, that holds it.
+
+        Args:
+            ref: A ref.
+            rows: Numbers of rows, from 1, to tell where exactly they stood.
+            common_columns: Where columns differ, compare rows by those that both tables have.
+            part: Which of several tables of the dataset.
+
+        Raises:
+            NotATableError: It is no table.
+            InvalidInputError: There is no row with such a number.
+        """
+        from .descent import blame  # noqa: PLC0415 - takes NumPy
+
+        found = self.artifact(ref)
+        return blame(self.known_tables, self, found, rows=rows, common_columns=common_columns, part=part)
+
+    def contaminated(
+        self, ref: str | Path, *, limit: int | None = 100, options: Options | None = None, files: bool = True
+    ) -> Contaminated:
+        """Find everything that holds any of these rows, and the models and evaluations that stand on it.
+
+        Args:
+            ref: A dataset, or a file on disk with some rows: a ref or a path.
+            limit: At most so many models and evaluations each, the oldest.
+            options: How to read a file.
+            files: Whether a file on disk may be meant.
+
+        Raises:
+            NotATableError: It is no table.
+        """
+        from .descent import contaminated  # noqa: PLC0415 - takes NumPy
+        from .sides import open_side  # noqa: PLC0415
+
+        side = open_side(self, ref, options, files=files)
+        return contaminated(self.known_tables, self, side, limit=limit)
 
     def contents_like(
         self, ref: str | Path, match: Match | None = None, options: Options | None = None, *, files: bool = True

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from lin.lineage.words import ArtifactKind, Role
@@ -55,9 +57,6 @@ class Tables:
     def write(self, name: str, content: Rows, columns: Sequence[str] = ("id", "name", "value")) -> Path:
         path = Path(name)
         if path.suffix == ".parquet":
-            import pyarrow as pa
-            import pyarrow.parquet as pq
-
             arrays = [[row[i] for row in content] for i in range(len(columns))]
             pq.write_table(pa.table(dict(zip(columns, arrays, strict=True))), path)
             return path

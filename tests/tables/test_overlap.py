@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lin.errors import InvalidInputError
+from lin.lineage import tables as kernel
 from lin.tables import overlapping, rowfile
 
 
@@ -65,8 +66,6 @@ def test_by_key(repository, tables, make_rows):
 
 def test_a_forged_key_is_no_match(repository, tables, make_rows, monkeypatch):
     """Rows whose digests only share their first 8 bytes are not told to be in both."""
-    from lin.lineage import tables as kernel
-
     genuine = kernel.row_digests
 
     def forged(batch, texts=None):

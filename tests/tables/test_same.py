@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from lin.errors import InvalidInputError, NotFoundError
@@ -50,9 +53,6 @@ def test_every_relation(repository, tables, make_rows, recorded):
 
 def test_types_that_differ_are_named(repository):
     """The same values of other types are the same rows, and it is said which types."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     pq.write_table(pa.table({"id": pa.array([1, 2], pa.int32()), "x": ["a", "b"]}), "narrow.parquet")
     pq.write_table(pa.table({"id": pa.array([1, 2], pa.int64()), "x": ["a", "b"]}), "wide.parquet")
     Path("text.parquet").write_bytes(b"")
@@ -88,8 +88,6 @@ def test_a_ref_wins_and_nothing_is_an_error(repository, tables, make_rows):
 
 def test_one_of_several_tables_is_chosen(repository, tables, make_rows):
     """`#` and a name choose a table of a database; without it the choice is asked for."""
-    import sqlite3
-
     with sqlite3.connect("two.db") as db:
         db.execute("CREATE TABLE one (id INTEGER)")
         db.execute("CREATE TABLE two (id INTEGER)")

@@ -63,7 +63,7 @@ def test_nothing_is_near_nothing():
 
 
 def test_near_tables_are_found(tmp_path):
-    """A table that keeps 2 % of the rows of another is found by it; one with none is not, nor one with other columns."""
+    """A table that keeps 2 % of another's rows is found by it; one with none is not, nor one with other columns."""
     index, blobs = SketchIndex(tmp_path), Blobs()
     one = keys(20_000)
     tables = [
