@@ -24,6 +24,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from lin.errors import NotATableError
 from lin.lineage.tables import TableIdentity
 from lin.tabular.identify import identified
 from lin.tabular.reading import open_table
@@ -160,10 +161,13 @@ def examine(name: str, path: Path, folder: Path, *, small: bool) -> Outcome:
     outcome = Outcome(name, len(frame), len(frame.columns))
     base = folder / "base.parquet"
     frame.to_parquet(base, index=False)
-    (known, schema), original = identity(base), None
+    known, schema = identity(base)
     if not small:
-        original, _ = identity(path)
-        outcome.original = "same" if original.set == known.set else difference(original, known)
+        try:
+            original, _ = identity(path)
+            outcome.original = "same" if original.set == known.set else difference(original, known)
+        except NotATableError as error:
+            outcome.original = error.message.partition(": ")[2]
     _write(frame, known, folder, outcome)
     _change(frame, schema, folder, outcome)
     return outcome
