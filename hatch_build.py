@@ -1,7 +1,7 @@
-"""Compile the kernel of `lin.lineage.tables` when a wheel is built, an editable one too; by hand: `python hatch_build.py`.
+"""Compile the kernel of `lin.lineage.tables` when a wheel is built, an editable one too; by hand: run this file.
 
-The library has no Python in it (ctypes loads it), so one wheel serves every Python of a platform. Where there is no C compiler,
-or where `LIN_KERNEL=0` is set, the wheel is pure, and tables are digested by slow Python.
+The library has no Python in it (ctypes loads it), so one wheel serves every Python of a platform. Where there is no
+C compiler, or where `LIN_KERNEL=0` is set, the wheel is pure, and tables are digested by slow Python.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-import sysconfig
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +35,7 @@ def build(target: Path = LIBRARY, *flags: str) -> str | None:
     command = compiler()
     if command is None:
         return "there is no C compiler (cc, gcc, clang, or the one that CC names)"
-    if sysconfig.get_config_var("SIZEOF_VOID_P") != 8:
+    if sys.maxsize < 2**32:
         return "it needs a machine of 64 bits"
     fresh = target.with_suffix(".new")
     sources = [str(path) for path in sorted(SOURCES.glob("*.c"))]
@@ -44,7 +43,7 @@ def build(target: Path = LIBRARY, *flags: str) -> str | None:
     if sys.platform == "darwin":
         extra += shlex.split(os.environ.get("ARCHFLAGS", ""))
     try:
-        done = subprocess.run(
+        done = subprocess.run(  # noqa: S603 - the compiler that the person who builds has chosen
             [*command, *FLAGS, *flags, *extra, "-o", str(fresh), *sources, "-lm"],
             capture_output=True,
             text=True,
@@ -59,8 +58,11 @@ def build(target: Path = LIBRARY, *flags: str) -> str | None:
 
 
 def platform_tag() -> str:
-    """Name the platform as wheels do."""
-    return sysconfig.get_platform().replace("-", "_").replace(".", "_")
+    """Name the platform as wheels do; on Linux with the version of the C library here, as an older one may not do."""
+    from packaging.tags import platform_tags  # noqa: PLC0415 - hatchling brings it
+
+    tags = list(platform_tags())
+    return next((tag for tag in tags if not tag.startswith("linux_")), tags[0])
 
 
 try:

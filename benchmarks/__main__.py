@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from . import files, graph, startup
+from . import files, graph, startup, tables
 from .measuring import Folder, Row, Scenario, measure
 from .table import show
 
@@ -20,6 +20,7 @@ SUITES: dict[str, Callable[..., Iterator[Scenario]]] = {
     "startup": startup.scenarios,
     "graph": graph.scenarios,
     "files": files.scenarios,
+    "tables": tables.scenarios,
 }
 RESULTS = Path(__file__).parent / "results"
 
@@ -48,6 +49,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--nodes", type=int, action="append", help="of the graphs of the part `graph` (100,000 and 1,000,000)"
     )
+    parser.add_argument(
+        "--rows", type=int, action="append", help="of a large table of the part `tables`, on request only"
+    )
     parser.add_argument("--folder", type=Path, default=RESULTS, help="where to work: the disk that is measured")
     return parser.parse_args()
 
@@ -64,7 +68,11 @@ def main() -> None:
     arguments.folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=arguments.folder) as path:
         for name in arguments.only or SUITES:
-            options = {"sizes": arguments.nodes} if name == "graph" and arguments.nodes else {}
+            options: dict[str, object] = {}
+            if name == "graph" and arguments.nodes:
+                options = {"sizes": arguments.nodes}
+            if name == "tables" and arguments.rows:
+                options = {"rows": arguments.rows}
             for scenario in SUITES[name](Folder(Path(path)), smoke=arguments.smoke, **options):
                 if arguments.json:
                     print(f"{scenario.title} …", file=sys.stderr, flush=True)

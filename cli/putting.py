@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -11,6 +12,7 @@ from lin.lineage.words import ArtifactKind
 from . import output, saying
 from .bars import bar
 from .parsing import ANY_PATH, KINDS, assignments, not_empty
+from .reading_options import reading, reading_options
 from .session import Session, json_option
 from .text import plain
 from .verbs import Verb
@@ -22,6 +24,7 @@ EXAMPLES = """
 lin put data.csv
 lin put images/ --name faces --attribute licence=CC0
 lin put churn.joblib --kind model --experiment churn
+lin put sales.txt --delimiter ';' --encoding cp1252 --wait
 """
 
 
@@ -31,28 +34,40 @@ lin put churn.joblib --kind model --experiment churn
 @click.option("--kind", type=click.Choice(KINDS), default="dataset", show_default=True, help="What it is to you.")
 @click.option("--experiment", metavar="E", help="The experiment it belongs to.")
 @click.option("--attribute", "attributes", metavar="K=V", multiple=True, help="A small fact about it; repeatable.")
+@click.option(
+    "--wait/--no-wait", default=False, help="Wait until its table is known, or leave that to another process."
+)
+@reading_options
 @json_option
 @click.pass_obj
 def put(
     session: Session,
+    /,
     *,
     paths: tuple[str, ...],
     name: str | None,
     kind: str,
     experiment: str | None,
     attributes: tuple[str, ...],
+    wait: bool,
+    **arguments: Any,
 ) -> None:
     """Store files or folders and record them as artifacts.
 
     Each becomes the next version of its name, unless its newest version holds these very bytes already: then
     it is unchanged and nothing is recorded. Equal bytes are stored once, whatever they are called. With --json
     the answer is an array with one object for each PATH.
+
+    Which table a dataset holds is found out afterwards, by a process of its own; the options about reading are for
+    it. What is no table is kept as bytes all the same.
     """
     if name is not None and len(paths) > 1:
         raise click.UsageError("--name names one thing, and there are several PATHs")
     facts = assignments(attributes, "--attribute")
+    options = reading(arguments)
     done = []
     with session.repository() as repository:
+        repository.notes_tables = not wait
         try:
             for path in paths:
                 with bar(Path(path).name or path) as progress:
@@ -64,7 +79,8 @@ def put(
                         attributes=facts,
                         progress=progress,
                     )
-                done.append(result)
+                answer = result.to_json()
+                done.append(answer)
                 if not session.json:
                     found = result.artifact
                     note = "" if result.added else "  unchanged"
@@ -74,7 +90,13 @@ def put(
                     if same:
                         more = f" and {len(same) - NAMED} more" if len(same) > NAMED else ""
                         output.say(f"  same bytes as {', '.join(same[:NAMED])}{more}")
+                if wait:
+                    from .tabling import after_put  # noqa: PLC0415 - only who waits pays for it
+
+                    answer.update(after_put(session, repository, result.artifact, options))
+                elif options is not None:
+                    repository.note(result.artifact, options)
         finally:
             # What was recorded is said, even when a later path fails.
             if session.json and done:
-                output.document([result.to_json() for result in done])
+                output.document(done)

@@ -6,6 +6,7 @@ import click
 
 from lin.lineage.graph import Direction
 from lin.records import Artifact, MetricsTable, Page, TrainedModel
+from lin.tables.match import By, Match
 
 from . import output, pages, saying, table
 from .completing import artifacts, experiments
@@ -31,6 +32,7 @@ lin impact data.csv@v1
 """
 MODELS_EXAMPLES = """
 lin models --trained-on data.csv              a file on disk, whatever it is called
+lin models --trained-on data.parquet --match table
 lin models --trained-on data.csv@v1 --transitive --explain
 lin models --trained-on data.csv@v1 --as-of 2026-03-01
 """
@@ -157,6 +159,7 @@ def impact(session: Session, ref: str, limit: int, as_of: str | None) -> None:
 @click.option(
     "--trained-on", "ref", metavar="REF|FILE", required=True, shell_complete=artifacts, help="A ref, file or folder."
 )
+@click.option("--match", metavar="bytes|table|rows>=0.9", default="bytes", show_default=True, help="What counts as it.")
 @click.option("--transitive", is_flag=True, help="Also through derived datasets and base models.")
 @click.option("--explain", is_flag=True, help="Show for each model a way on which the bytes came into it.")
 @page_options(_LISTED)
@@ -166,26 +169,29 @@ def impact(session: Session, ref: str, limit: int, as_of: str | None) -> None:
 def models(  # noqa: PLR0917 - click gives them by name
     session: Session,
     ref: str,
+    match: str,
     transitive: bool,
     explain: bool,
     limit: int | None,
     token: str | None,
     as_of: str | None,
 ) -> int:
-    """List the models trained on exact bytes.
+    """List the models trained on some data.
 
-    A file need not be in the repository: its bytes are what counts, not its name. The exit status is 1 when there
-    is no such model. With --json all are in one array; with -n or --after, or both, in pages.
+    A file need not be in the repository: what is in it counts, not its name. That is its bytes, or with --match its
+    table whatever file holds it, or tables with at least such a part of its rows. The exit status is 1 when there is
+    no such model. With --json all are in one array; with -n or --after, or both, in pages.
     """
-    question = {"verb": "models", "ref": ref, "transitive": transitive, "as_of": as_of}
+    how = Match.parse(match)
+    question = {"verb": "models", "ref": ref, "match": str(how), "transitive": transitive, "as_of": as_of}
     after = pages.place(token, question)
     paged = not session.json or limit is not None or token is not None
     with session.repository(as_of) as repository:
         page = repository.models_trained_on(
-            ref, transitive=transitive, after=after, limit=(limit or _LISTED) if paged else None
+            ref, transitive=transitive, after=after, limit=(limit or _LISTED) if paged else None, match=how
         )
         found = page.items
-        ways = [repository.training_path(ref, str(each.model.id)) if explain else None for each in found]
+        ways = [repository.training_path(ref, str(each.model.id), match=how) if explain else None for each in found]
     if session.json:
         explained = [
             {**each.to_json(), "path": each_way.to_json()} if each_way else each.to_json()
@@ -214,6 +220,7 @@ def models(  # noqa: PLR0917 - click gives them by name
         output.say("no further models")
     else:
         further = "" if transitive else "; --transitive also looks through derived datasets"
+        further += "; --match table also finds its rows in other files" if how.by is By.BYTES else ""
         output.say(f"no model was trained on {plain(ref)}{further}")
     if not session.json:
         pages.say_more(page, question, "model")

@@ -17,6 +17,7 @@ from . import output, saying
 from .bars import bar
 from .completing import artifacts, experiments, inputs, outputs
 from .parsing import ANY_PATH, assignments, not_empty
+from .relating import warn
 from .session import Session, json_option
 from .text import pairs, plain
 from .verbs import Verb
@@ -116,6 +117,7 @@ def run(
 @click.option("--param", "parameters", metavar="K=V", multiple=True, help="A setting; repeatable.")
 @_METRICS
 @click.option("--no-code", is_flag=True, help="Do not keep the code it ran with.")
+@click.option("--fail-on-leak", is_flag=True, help="Exit with status 1 if the model learned from the dataset.")
 @json_option
 @click.argument("command", metavar="-- CMD…", nargs=-1, required=True, type=click.UNPROCESSED)
 @click.pass_obj
@@ -128,13 +130,15 @@ def evaluate(
     parameters: tuple[str, ...],
     metrics: str | None,
     no_code: bool,
+    fail_on_leak: bool,
     command: tuple[str, ...],
 ) -> int:
     """Measure a model on datasets with a command.
 
     The command runs once for each dataset; {model} and {dataset} in it, and LIN_MODEL and LIN_DATASET in its
     environment, are verified copies on disk. Each run that succeeds becomes one evaluation, with the metrics
-    that it prints as a JSON line or writes to a file. The exit status is that of the first run that failed.
+    that it prints as a JSON line or writes to a file. A warning says when the model learned from the dataset, or from
+    rows of it. The exit status is that of the first run that failed.
     """
     _require(command)
     settings = assignments(parameters, "--param")
@@ -151,8 +155,10 @@ def evaluate(
             progress=progress,
         )
         errors = [_error(repository, result) for result in results]
+        leaks = [leak for each in evaluations if (leak := repository.leak_of(each)) is not None]
     if session.json:
         answer = {"evaluations": [each.to_json() for each in evaluations], "runs": [each.to_json() for each in results]}
+        answer["leaks"] = [each.to_json() for each in leaks]
         output.document({"type": "eval", **answer})
     else:
         for result, error in zip(results, errors, strict=True):
@@ -160,7 +166,9 @@ def evaluate(
                 output.remark(line)
         for evaluation in evaluations:
             output.remark(verdict(evaluation))
-    return next((status for result in results if (status := _status(result))), 0)
+        for leak in leaks:
+            output.remark(f"warning: {warn(leak)}")
+    return next((status for result in results if (status := _status(result))), 1 if leaks and fail_on_leak else 0)
 
 
 def summary(result: CommandResult, error: str = "") -> list[str]:

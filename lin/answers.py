@@ -186,17 +186,23 @@ def leaks(graph: Graph, models: Collection[NodeId] | None, *, after: Cursor | No
     found = questions.leaks(graph, models, after=after, limit=one_more(limit))
     nodes = [leak.evaluation for leak in found]
     shown = found if limit is None else found[:limit]
-    known = {item.id.value: item for item in reading.evaluations(graph, [leak.evaluation for leak in shown])}
-    learned = graph.get({node for leak in shown for node in leak.learned})
-    items = [
-        Leak(
+    known = leak_records(graph, shown)
+    items = tuple(known[leak.evaluation.id] for leak in shown if leak.evaluation.id in known)
+    return Page(items, reading.after(nodes, limit), len(found) if after is None and shown is found else None)
+
+
+def leak_records(graph: Graph, leaks: Sequence[questions.Leak]) -> Mapping[NodeId, Leak]:
+    """Return the record of each leak whose model and dataset are known here, by evaluation."""
+    known = {item.id.value: item for item in reading.evaluations(graph, [leak.evaluation for leak in leaks])}
+    learned = graph.get({node for leak in leaks for node in leak.learned})
+    return {
+        leak.evaluation.id: Leak(
             known[leak.evaluation.id],
             tuple(reading.artifact(learned[node]) for node in leak.learned if reading.is_known(learned[node])),
         )
-        for leak in shown
+        for leak in leaks
         if leak.evaluation.id in known
-    ]
-    return Page(tuple(items), reading.after(nodes, limit), len(found) if after is None and shown is found else None)
+    }
 
 
 def _page_of(graph: Graph, nodes: Sequence[Node], limit: int | None, total: int | None = None) -> Page:

@@ -105,6 +105,12 @@ class Asking(Contents):
         graph = self.graph
         return answers.path(graph, refs.resolve(graph, one), refs.resolve(graph, other))
 
+    def _way_into(self, contents: Collection[bytes], model: str) -> Way | None:
+        graph = self.graph
+        made = refs.resolve_artifact(graph, model).id.value
+        found = questions.training_path(graph, contents, made)
+        return None if found is None else answers.way(graph, found, next(iter(contents)))
+
     def training_path(self, ref: str | Path, model: str) -> Way | None:
         """Return a shortest way on which bytes came into a model by training; None if they did not.
 
@@ -112,10 +118,7 @@ class Asking(Contents):
             ref: The bytes: a ref, or a file or folder on disk.
             model: A ref of a model.
         """
-        graph = self.graph
-        contents = self._contents(ref)
-        found = questions.training_path(graph, contents, refs.resolve_artifact(graph, model).id.value)
-        return None if found is None else answers.way(graph, found, next(iter(contents)))
+        return self._way_into(self._contents(ref), model)
 
     def leaks(
         self,

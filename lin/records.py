@@ -13,6 +13,7 @@ from typing import Any
 
 from lin.lineage.events import EventId, Scalar, Statement, parse_time
 from lin.lineage.graph import Cursor
+from lin.lineage.table_id import TableId
 from lin.lineage.words import ArtifactKind, Evidence, Role, RunStatus, Shape
 from lin.store.digest import Digest
 
@@ -21,7 +22,7 @@ def to_json(value: Any) -> Any:  # noqa: PLR0911 - one line a type
     """Turn a record, or anything made of records, into what `json.dumps` takes."""
     if isinstance(value, Enum):
         return value.value
-    if isinstance(value, (Digest, EventId, Path)):
+    if isinstance(value, (Digest, EventId, Path, TableId)):
         return str(value)
     if isinstance(value, Cursor):
         return f"{value.created}:{value.id.hex()}"
@@ -391,16 +392,76 @@ class Way(Record):
 
 
 @dataclass(frozen=True, slots=True)
-class Leak(Record):
-    """An evaluation on bytes that its model learned from.
+class LeakedFrom(Record):
+    """How many test rows came from one artifact that a model learned from.
 
     Attributes:
-        evaluation: With its model and dataset.
-        learned: The artifacts among the model's own training ancestors that hold these bytes.
+        artifact: Which.
+        rows: How many of the test's rows it holds; None where they share their bytes and nobody has counted rows.
+    """
+
+    artifact: Artifact
+    rows: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class MetricPair(Record):
+    """A metric over all test rows, and without those that leaked.
+
+    Attributes:
+        name: Such as `accuracy`.
+        all: Over all test rows.
+        clean: Over those that the model had not learned from; None where none is left.
+    """
+
+    name: str
+    all: float
+    clean: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Leak(Record):
+    """An evaluation of a model on what it learned from.
+
+    Attributes:
+        evaluation: The evaluation.
+        learned: The artifacts among the model's own ancestors that hold the dataset's bytes, or rows of it.
+        by: `bytes`; `table` where one of them holds the same rows in other bytes; `rows` where only some are shared.
+        tested: Rows of the dataset; None where it is no table that lin knows of.
+        leaked: How many of them the model learned from.
+        sources: How many from which artifact, most first.
+        metrics: With those rows and without them, where predictions were kept.
+        rows: Their numbers in the dataset, from 1, where they were asked for.
     """
 
     evaluation: Evaluation
     learned: tuple[Artifact, ...]
+    by: str = "bytes"
+    tested: int | None = None
+    leaked: int | None = None
+    sources: tuple[LeakedFrom, ...] = ()
+    metrics: tuple[MetricPair, ...] = ()
+    rows: tuple[int, ...] = ()
+
+    @property
+    def share(self) -> float | None:
+        """Which part of the test rows leaked, from 0 to 1."""
+        return None if not self.tested or self.leaked is None else self.leaked / self.tested
+
+
+@dataclass(frozen=True, slots=True)
+class Uncompared(Record):
+    """Two datasets that should have been compared row by row, and could not be.
+
+    Attributes:
+        tested: What a model was tested on.
+        learned: What it learned from.
+        reason: Why.
+    """
+
+    tested: Artifact
+    learned: Artifact
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,19 +12,19 @@ from typing import Self
 
 from . import config, moments
 from ._opening import Opened, create, open_existing
-from .asking import Asking
 from .keeping import Keeping
 from .progress import Progress, counting
 from .reading import Found
 from .records import Exchange, Repaired
 from .remotes import DEFAULT
 from .sharing import Sharing
+from .tables.asking import TableQuestions
 from .tagging import Tagging
 
 __all__ = ["Found", "Progress", "Repository"]
 
 
-class Repository(Asking, Tagging, Sharing, Keeping):
+class Repository(TableQuestions, Tagging, Sharing, Keeping):
     """A set of immutable files named by their content, one signed log, and an index over it."""
 
     @classmethod

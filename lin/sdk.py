@@ -10,8 +10,9 @@ import atexit
 import os
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from lin.lineage.events import Scalar
 from lin.lineage.graph import Direction
@@ -52,7 +53,7 @@ def _close() -> None:
 
 
 def put(
-    path: str | Path,
+    path: str | Path | Any,
     *,
     name: str | None = None,
     kind: ArtifactKind | str = ArtifactKind.DATASET,
@@ -60,13 +61,19 @@ def put(
     attributes: Mapping[str, Scalar] | None = None,
     progress: Progress | None = None,
 ) -> PutResult:
-    """Store a file or folder and record it as an artifact; see `Repository.put`.
+    """Store a file, a folder or a table in Python and record it as an artifact; see `Repository.put`.
+
+    A table of pandas, polars, Arrow or what else speaks Arrow's protocols is kept as Parquet, under the name given.
 
     Examples:
         >>> lin.put("flights.csv").artifact.label  # doctest: +SKIP
         'flights.csv@v1'
+        >>> lin.put(frame, name="flights").artifact.label  # doctest: +SKIP
+        'flights@v1'
     """
-    return open_repository().put(
+    repository = open_repository()
+    keep: Callable[..., PutResult] = repository.put if isinstance(path, (str, os.PathLike)) else repository.put_table
+    return keep(
         path,
         name=name,
         kind=word(ArtifactKind, kind, "kind"),

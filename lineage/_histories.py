@@ -185,8 +185,10 @@ def _alias(draw: st.DrawFn, world: _World) -> Statement:
 
 def _keeping(draw: st.DrawFn, world: _World) -> Statement:
     standing = [kept for kept in world.kept if kept[2] in {Keeping.TRASH, Keeping.HOLD}]
-    if standing and draw(st.integers(0, 1)):
-        taken_back = standing[draw(st.integers(0, len(standing) - 1))]
+    takes_back: bool = draw(st.booleans())
+    if standing and takes_back:
+        which: int = draw(st.integers(0, len(standing) - 1))
+        taken_back = standing[which]
         back = Keeping.RESTORE if taken_back[2] is Keeping.TRASH else Keeping.RELEASE
         return KeepingChanged(taken_back[0], back, (taken_back[1],))
     action: Keeping = draw(st.sampled_from([Keeping.TRASH, Keeping.HOLD]))

@@ -23,13 +23,6 @@ from lin.errors import BackendError, DamagedIndexError, PermissionDeniedError, S
 from ._sqlite_schema import APPLICATION, INDEXES, PRAGMAS, SCHEMA_VERSION, SEAL, TABLES
 from .union import canonical, merge_notes
 
-<<<<<<< HEAD
-SCHEMA_VERSION = 3
-"""Counted up with every change of the schema or of what events contribute."""
-
-_APPLICATION = 0x6C696E31
-=======
->>>>>>> graph
 _BUSY_SECONDS = 5.0
 _FILES = ("", "-wal", "-shm", "-journal")
 _BESIDE = ("-adjacency", "-adjacency.part")

@@ -5,7 +5,7 @@ They are those that were measured (`docs/graph.md`).
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Counted up with every change of the schema or of what events contribute."""
 APPLICATION = 0x6C696E31
 """Marks a file as an index, once it has its tables."""

@@ -146,7 +146,7 @@ def _key(statement: KeyChanged, created: int, facet: dict[str, Any]) -> Iterator
 
 def _table(statement: TableIdentified, created: int, facet: dict[str, Any]) -> Iterator[Node | Edge]:
     table, content = table_node(statement.set), statement.content.value
-    of_rows = ("set", "rows", "columns", "sketch", "keys", "actor", "at", "event")
+    of_rows = ("set", "rows", "columns", "schema", "sketch", "keys", "actor", "at", "event")
     yield Node(
         table, NodeKind.TABLE, None, created, {"table": {name: facet[name] for name in of_rows if name in facet}}
     )

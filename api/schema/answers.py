@@ -10,6 +10,7 @@ from lin.lineage.fallback import standing_in
 from lin.lineage.graph import Direction
 from lin.lineage.words import Role
 from lin.repository import Repository
+from lin.tables.match import Match
 
 from . import paging
 from .arguments import First
@@ -33,19 +34,21 @@ class TrainedModel:
     direct: bool = strawberry.field(description="Whether one run used that very content and generated the model.")
     roles: list[Role] = strawberry.field(description="What that run used it for; empty where it is not direct.")
     digest: strawberry.Private[str]
+    how: strawberry.Private[Match]
 
     @classmethod
-    def of(cls, record: records.TrainedModel, digest: str) -> TrainedModel:
+    def of(cls, record: records.TrainedModel, digest: str, how: Match) -> TrainedModel:
         """Present a trained model."""
         model = Artifact.of(record.model)
-        return cls(model=model, direct=record.direct, roles=list(record.roles), digest=digest)
+        return cls(model=model, direct=record.direct, roles=list(record.roles), digest=digest, how=how)
 
     @resolved(
         "A shortest way on which the bytes came into the model. One question for each model that is asked for it."
     )
     def path(self, info: Info) -> Way | None:
         """Find a way."""
-        found = info.context.at(info).repository.training_path(self.digest, str(self.model.id))
+        repository = info.context.at(info).repository
+        found = repository.training_path(self.digest, str(self.model.id), match=self.how, files=False)
         return Way.of(found) if found else None
 
 

@@ -17,6 +17,7 @@ from lin.errors import InvalidInputError, NotFoundError
 from lin.lineage import graph
 from lin.lineage.words import ArtifactKind
 from lin.repository import Repository
+from lin.tables import match as matching
 
 from . import paging, tracing
 from .answers import Impact, LogEntry, MetricsTable, RepositoryInfo, TrainedModel
@@ -39,6 +40,7 @@ from .fields import resolved
 from .nodes import Alias, Artifact, Evaluation, Experiment, Node, Run, experiment_place, present
 from .paged import Asked, Part, paged
 from .relating import Diff, Leak, Way
+from .tables import TableQueries
 from .words import Direction, Match, ThingKind
 
 _ID = re.compile(r"[0-9a-f]{64}")
@@ -47,7 +49,7 @@ _FOUND = 50
 
 
 @strawberry.type(description="What can be asked.")
-class Query:
+class Query(TableQueries):
     """What can be asked."""
 
     @resolved("Whatever an id or ref means; null where it means nothing.")
@@ -185,22 +187,26 @@ class Query:
         """Search in pages."""
         return paging.from_page(_search(asked.repository, text, kinds, where, asked.part), asked, present)
 
-    @paged("The models trained on exactly these bytes.")
+    @paged("The models trained on some data: on these bytes, or on what matches.")
     def models_trained_on(
         self,
         asked: Asked,
         *,
         ref: Ref,
         match: Annotated[Match, strawberry.argument(description="When data counts as the same.")] = Match.BYTES,
+        min: Annotated[  # noqa: A002 - it is its name
+            float,
+            strawberry.argument(description="With ROWS: which part of its rows, from 0 (not itself) to 1."),
+        ] = 1.0,
         transitive: Annotated[
             bool, strawberry.argument(description="Also through datasets and models derived from it.")
         ] = False,
     ) -> paging.Connection[TrainedModel] | None:
         """Page through the models trained on some data."""
-        del match  # there is one way so far
+        how = matching.Match(matching.By(match.value), min)
         digest = _digest(asked.repository, ref)
-        page = asked.repository.models_trained_on(digest, transitive=transitive, **asked.part)
-        return paging.from_page(page, asked, lambda item: TrainedModel.of(item, digest), lambda item: item.model)
+        page = asked.repository.models_trained_on(digest, transitive=transitive, match=how, files=False, **asked.part)
+        return paging.from_page(page, asked, lambda item: TrainedModel.of(item, digest, how), lambda item: item.model)
 
     @resolved("How something came to be, or what stands on it: nodes and links, flat.")
     def trace(
@@ -263,7 +269,7 @@ class Query:
         found = info.context.enter(info, as_of).repository.path(source, target)
         return Way.of(found) if found else None
 
-    @paged("Evaluations of models on bytes that these models learned from, oldest first.")
+    @paged("Evaluations of models on data that these models learned from, whole or in part, oldest first.")
     def leaks(
         self,
         asked: Asked,

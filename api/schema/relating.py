@@ -11,7 +11,7 @@ from lin.lineage.words import Role
 from .fields import resolved
 from .nodes import Artifact, Evaluation, Node, Run, present
 from .tracing import TraceEdge
-from .words import Digest
+from .words import Digest, Match
 
 
 @strawberry.type(description="A shortest way from one thing to another, in the direction data flows.")
@@ -41,19 +41,51 @@ class Way:
         return len(self.edges)
 
 
-@strawberry.type(description="An evaluation of a model on bytes that it learned from.")
+@strawberry.type(description="How many test rows came from one artifact that a model learned from.")
+class LeakedFrom:
+    """How many test rows came from one artifact."""
+
+    artifact: Artifact = strawberry.field(description="Which.")
+    rows: int | None = strawberry.field(description="How many of the test rows it holds; null where nobody counted.")
+
+
+@strawberry.type(description="A metric over all test rows, and without those that leaked.")
+class CleanMetric:
+    """A metric with and without the rows that leaked."""
+
+    name: str = strawberry.field(description="Such as `accuracy`.")
+    all: float = strawberry.field(description="Over all test rows.")
+    clean: float | None = strawberry.field(description="Over those that did not leak; null where none is left.")
+
+
+@strawberry.type(description="An evaluation of a model on data that it learned from.")
 class Leak:
-    """An evaluation of a model on bytes that it learned from."""
+    """An evaluation of a model on data that it learned from."""
 
     evaluation: Evaluation = strawberry.field(description="What was measured, of which model, on which dataset.")
     learned: list[Artifact] = strawberry.field(
-        description="The artifacts among the model's own training ancestors that hold the dataset's bytes."
+        description="The artifacts among the model's training ancestors that hold the dataset's bytes, or its rows."
+    )
+    by: Match = strawberry.field(description="BYTES or TABLE where one of them holds all of it, else ROWS.")
+    tested: int | None = strawberry.field(description="Rows of the dataset; null where it is not known as a table.")
+    leaked: int | None = strawberry.field(description="How many of them the model learned from.")
+    sources: list[LeakedFrom] = strawberry.field(description="How many came from which artifact, most first.")
+    metrics: list[CleanMetric] = strawberry.field(
+        description="Metrics with and without the rows that leaked, where the run kept its predictions."
     )
 
     @classmethod
     def of(cls, record: records.Leak) -> Leak:
         """Present a leak."""
-        return cls(evaluation=Evaluation.of(record.evaluation), learned=[Artifact.of(each) for each in record.learned])
+        return cls(
+            evaluation=Evaluation.of(record.evaluation),
+            learned=[Artifact.of(each) for each in record.learned],
+            by=Match(record.by),
+            tested=record.tested,
+            leaked=record.leaked,
+            sources=[LeakedFrom(artifact=Artifact.of(each.artifact), rows=each.rows) for each in record.sources],
+            metrics=[CleanMetric(name=each.name, all=each.all, clean=each.clean) for each in record.metrics],
+        )
 
 
 @strawberry.type(description="A value that differs.")

@@ -57,6 +57,8 @@ class Match(Enum):
     """When two datasets count as the same."""
 
     BYTES = _value("bytes", "Their bytes are equal: they have one digest.")
+    TABLE = _value("table", "They hold the same rows, in whatever file and order.")
+    ROWS = _value("rows", "The other holds at least a part of the rows of the one: `min` of them.")
 
 
 @strawberry.enum(

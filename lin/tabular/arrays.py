@@ -54,7 +54,9 @@ def npz(source: FileSource, options: Options) -> Sequence[Table]:
                 with zipfile.ZipFile(file) as archive:
                     size = sum(each.file_size for each in archive.infolist())
                 if size > LARGEST:
-                    raise NotATableError(f"{source.name} unpacks to {size} bytes", hint="Write its arrays as .npy files.")
+                    raise NotATableError(
+                        f"{source.name} unpacks to {size} bytes", hint="Write its arrays as .npy files."
+                    )
                 file.seek(0)
                 with np.load(file, allow_pickle=False) as loaded:
                     return {name: loaded[name] for name in loaded.files}
@@ -111,7 +113,7 @@ def _schema(name: str, columns: Mapping[str, np.ndarray]) -> pa.Schema:
     for column, array in columns.items():
         if array.dtype.kind not in "biufMmUS" or array.ndim > 1:
             raise NotATableError(f"{name}: column {column!r} is of {array.dtype}, which is no type of cells")
-        if array.dtype.kind in "f" and array.dtype.itemsize > 8:  # noqa: PLR2004 - bytes of a double
+        if array.dtype.kind == "f" and array.dtype.itemsize > 8:  # noqa: PLR2004 - bytes of a double
             raise NotATableError(f"{name}: column {column!r} is of {array.dtype}, beyond 64 bits")
         fields.append(pa.field(column, _arrow(array[:0]).type))
     return pa.schema(fields)

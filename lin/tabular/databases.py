@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+_DUCKDB = {"memory_limit": "512MB", "threads": "1", "preserve_insertion_order": "true"}
+
+
 def sqlite(source: FileSource, options: Options) -> Sequence[Table]:
     """Open each table of a SQLite file, in the order of its rows' ids where it has them.
 
@@ -27,12 +30,9 @@ def sqlite(source: FileSource, options: Options) -> Sequence[Table]:
         NotATableError: It is damaged, or has no table, or none of that name.
     """
     with _sqlite(source) as connection:
-        query = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name"
-        names = [name for (name,) in connection.execute(query)]
-        tables = []
-        for name in _wanted(source, names, options):
-            tables.append(_sqlite_table(source, options, name, connection))
-    return tables
+        query = "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name"
+        names = [name for (name,) in connection.execute(query) if not name.startswith("sqlite_")]  # its own
+        return [_sqlite_table(source, options, name, connection) for name in _wanted(source, names, options)]
 
 
 @contextlib.contextmanager
@@ -57,7 +57,7 @@ def _sqlite_table(source: FileSource, options: Options, name: str, connection: s
     import pyarrow as pa  # noqa: PLC0415 - takes 200 ms
 
     table = _quoted(name)
-    columns = [row[0] for row in connection.execute(f"SELECT * FROM {table} LIMIT 0").description or ()]
+    columns = [row[0] for row in connection.execute(f"SELECT * FROM {table} LIMIT 0").description or ()]  # noqa: S608 - quoted
     sorts = {each: Sorts() for each in columns}
     for start in range(0, len(columns), 100):  # a query can have 2,000 columns of an answer
         some = columns[start : start + 100]
@@ -102,8 +102,8 @@ def duckdb(source: FileSource, options: Options) -> Sequence[Table]:
     module = need("duckdb", "duckdb", "DuckDB files")
     with _duckdb(module, source) as connection:
         query = (
-            "SELECT schema_name, table_name FROM duckdb_tables() WHERE NOT internal AND database_name = current_database() "
-            "ORDER BY 1, 2"
+            "SELECT schema_name, table_name FROM duckdb_tables() "
+            "WHERE NOT internal AND database_name = current_database() ORDER BY 1, 2"
         )
         found = connection.execute(query).fetchall()
         names = {name if schema == "main" else f"{schema}.{name}": (schema, name) for schema, name in found}
@@ -111,7 +111,7 @@ def duckdb(source: FileSource, options: Options) -> Sequence[Table]:
         for label in _wanted(source, list(names), options):
             schema, name = names[label]
             table = f"{_quoted(schema)}.{_quoted(name)}"
-            tables.append(_duckdb_table(module, source, options, label, table, connection))
+            tables.append(_duckdb_table(module, source, options, connection, names=(label, table)))
     return tables
 
 
@@ -119,9 +119,7 @@ def duckdb(source: FileSource, options: Options) -> Sequence[Table]:
 def _duckdb(module: Any, source: FileSource) -> Iterator[Any]:
     with source.on_disk() as path:
         try:
-            connection = module.connect(
-                str(path), read_only=True, config={"memory_limit": "512MB", "threads": "1", "preserve_insertion_order": "true"}
-            )
+            connection = module.connect(str(path), read_only=True, config=_DUCKDB)
         except module.Error as error:
             raise NotATableError(f"{source.name} cannot be read as DuckDB: {error}") from error
         try:
@@ -133,11 +131,13 @@ def _duckdb(module: Any, source: FileSource) -> Iterator[Any]:
 
 
 def _duckdb_table(
-    module: Any, source: FileSource, options: Options, label: str, table: str, connection: Any
+    module: Any, source: FileSource, options: Options, connection: Any, *, names: tuple[str, str]
 ) -> Table:
+    label, table = names
+
     def reader(opened: Any, limit: str, rows: int) -> pa.RecordBatchReader:
-        answer = opened.execute(f"SELECT * FROM {table}{limit}")  # noqa: S608 - quoted
-        make = getattr(answer, "to_arrow_reader", None) or answer.fetch_record_batch
+        answer = opened.sql(f"SELECT * FROM {table}{limit}")  # noqa: S608 - quoted
+        make = getattr(answer, "to_arrow_reader", None) or answer.fetch_arrow_reader  # before 1.4
         return make(rows)
 
     schema = reader(connection, " LIMIT 0", 1).schema

@@ -1,8 +1,8 @@
 """CSV, TSV and their kin: every column as text, whatever it looks like.
 
 Arrow splits the rows; its type inference is never asked. The reader begins with small blocks, and starts again with
-larger ones where a row does not fit. After the file's last row it hands Arrow one row more, which comes back as a row of its
-own unless a quote is still open: Arrow by itself would take the rest of the file for a cell.
+larger ones where a row does not fit. After the file's last row it hands Arrow one row more, which comes back as a row
+of its own unless a quote is still open: Arrow by itself would take the rest of the file for a cell.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from lin.errors import NotATableError
 
@@ -54,11 +55,18 @@ def read(source: FileSource, options: Options, *, named: bool) -> Table:
     Raises:
         NotATableError: It is none, as far as its first rows tell.
     """
-    with unpacked(source) as stream:
-        text = Utf8(stream, options.encoding, source.name)
-        sample, whole = _sample(text)
+    try:
+        with unpacked(source) as stream:
+            sample, whole = _sample(Utf8(stream, options.encoding, source.name))
+    except NotATableError as error:
+        if named or options.encoding is not None or "is not utf-8" not in error.message:
+            raise
+        sample, whole = b"\0", True
     if not named and b"\0" in sample:
-        raise NotATableError(f"{source.name} holds bytes that are no text")
+        raise NotATableError(
+            f"{source.name} is of no format that lin knows, and no text in UTF-8",
+            hint="If it is text, say so: --format csv --encoding latin-1",
+        )
     dialect = sniff(sample, whole=whole, options=options)
     if not named and (len(dialect.names) < 2 or not dialect.regular or not dialect.rows):  # noqa: PLR2004
         raise NotATableError(
@@ -133,8 +141,9 @@ def _batches(file: _File, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
                     yield from cut(fresh)
         except _TooLong as stop:
             if number == len(BLOCKS) - 1:
+                row = f"{file.source.name}: {_row(file, stop.rows)}"
                 raise NotATableError(
-                    f"{file.source.name}: {_row(file, stop.rows)} has more than {block} bytes, or a quote in it is never closed",
+                    f"{row} has more than {block} bytes, or a quote in it is never closed",
                     hint="Name another quoting, or none: --quote ''",
                 ) from None
         else:
@@ -197,8 +206,6 @@ def _explained(file: _File, message: str, rows: int) -> Exception:
         return _TooLong(rows)
     if found := _WIDTH.search(message):
         number, expected, got = int(found[1]) - 1, int(found[2]), int(found[3])
-        if got == 1 and message.rstrip().endswith(_END):  # pragma: no cover - every row of the end is as wide
-            return NotATableError(message)
         cells = f"{got} cell" if got == 1 else f"{got} cells"
         return NotATableError(
             f"{file.source.name}: {_row(file, number)} has {cells}, and {expected} columns are named",
@@ -210,7 +217,8 @@ def _explained(file: _File, message: str, rows: int) -> Exception:
 def _typed(file: _File, batch: pa.RecordBatch, schema: pa.Schema, start: int) -> pa.RecordBatch:
     """Give the columns their names, and the types and nulls that the user says."""
     import pyarrow as pa  # noqa: PLC0415
-    import pyarrow.compute as pc  # noqa: PLC0415
+
+    pc: Any = import_module("pyarrow.compute")  # its functions are made when it is imported
 
     if not file.options.nulls and not file.options.types:
         return pa.RecordBatch.from_arrays(batch.columns, schema=schema)

@@ -3,8 +3,8 @@
 The rules, in `docs/tables.md` for users:
 
 - Files whose names end as those of tables are looked at, others not; nor is what begins with a dot or an underscore.
-- Files whose paths differ only in numbers and in hexadecimal runs of eight digits and more are the parts of one table, in the
-  order of their paths. Folders called `name=value` are a column `name`, of text, and no part of the path.
+- Files whose paths differ only in numbers and in hexadecimal runs of eight digits and more are the parts of one table,
+  in the order of their paths. Folders called `name=value` are a column `name`, of text, and no part of the path.
 - Everything else is a table of its own, called by its path; a folder with one table has no name for it.
 - `dataset_dict.json` and `state.json` say what is in a folder that Hugging Face's `save_to_disk` wrote.
 """
@@ -52,18 +52,10 @@ def read(source: FolderSource, options: Options, open_file: OpenFile) -> Sequenc
         return _splits(source, options, open_file)
     if "state.json" in source.files and "dataset_info.json" in source.files:
         return [_saved(source, options, open_file)]
-    groups: dict[str, list[str]] = {}
-    for path in source.files:
-        if ENDINGS.get(ending(path.rpartition("/")[2])) and not _hidden(path):
-            groups.setdefault(_RUN.sub("*", _unpartitioned(path)), []).append(path)
-    if not groups:
-        raise NotATableError(f"no file of the folder {source.name} is named as a table's")
-    if len(groups) > MOST:
-        raise NotATableError(f"the folder {source.name} has {len(groups)} tables, beyond {MOST}")
+    groups = _groups(source)
     tables: list[Table] = []
     reasons: list[NotATableError] = []
-    for pattern, paths in groups.items():
-        label = paths[0] if len(paths) == 1 else pattern
+    for label, paths in groups.items():
         if len(groups) > 1 and options.part is not None and not options.part.startswith(label):
             continue
         try:
@@ -72,14 +64,26 @@ def read(source: FolderSource, options: Options, open_file: OpenFile) -> Sequenc
             reasons.append(error)
             continue
         for table in found:
-            inner = [label] if len(groups) > 1 else []
-            inner += [table.part] if table.part is not None else []
-            part = ": ".join(inner) or None
+            names = [*([label] if len(groups) > 1 else []), *([table.part] if table.part is not None else [])]
+            part = ": ".join(names) or None
             if options.part in {None, part}:
                 tables.append(replace(table, part=part))
     if not tables:
         raise reasons[0] if reasons else NotATableError(f"there is no table {options.part!r} in {source.name}")
     return tables
+
+
+def _groups(source: FolderSource) -> Mapping[str, Sequence[str]]:
+    """Return the files of each table, by what it is called."""
+    groups: dict[str, list[str]] = {}
+    for path in source.files:
+        if ENDINGS.get(ending(path.rpartition("/")[2])) and not _hidden(path):
+            groups.setdefault(_RUN.sub("*", _unpartitioned(path)), []).append(path)
+    if not groups:
+        raise NotATableError(f"no file of the folder {source.name} is named as a table's")
+    if len(groups) > MOST:
+        raise NotATableError(f"the folder {source.name} has {len(groups)} tables, beyond {MOST}")
+    return {paths[0] if len(paths) == 1 else pattern: paths for pattern, paths in groups.items()}
 
 
 def _hidden(path: str) -> bool:
@@ -161,7 +165,9 @@ def _splits(source: FolderSource, options: Options, open_file: OpenFile) -> Sequ
         raise NotATableError(f"dataset_dict.json of {source.name} names no splits")
     wanted = [name for name in splits if options.part in {None, name}]
     if not wanted:
-        raise NotATableError(f"there is no split {options.part!r} in {source.name}", hint=f"It has {', '.join(splits)}.")
+        raise NotATableError(
+            f"there is no split {options.part!r} in {source.name}", hint=f"It has {', '.join(splits)}."
+        )
     return [replace(_saved(source.below(name), options, open_file), part=name) for name in wanted]
 
 

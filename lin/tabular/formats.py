@@ -68,8 +68,11 @@ ENDINGS = {
 """What files are called that hold tables: which files of a folder are looked at."""
 
 PROSE = frozenset(
-    "bib c cc cfg conf cpp css go h hpp html htm ini ipynb java js lock log make md py pyi r rb rs rst sh sql svg tex "
-    "toml ts xml yaml yml".split()
+    [
+        *("c", "cc", "cpp", "css", "go", "h", "hpp", "htm", "html", "java", "js", "md", "py", "pyi", "r", "rb", "rs"),
+        *("rst", "sh", "sql", "svg", "tex", "ts", "xml"),
+        *("bib", "cfg", "conf", "ini", "ipynb", "lock", "log", "make", "toml", "yaml", "yml"),
+    ]
 )
 """Endings of texts that are not tables, whatever their commas look like."""
 
@@ -111,14 +114,16 @@ def kind_of(source: FileSource) -> Kind:
     if found is None and head.startswith(b"PK\x03\x04"):
         found = _zip(source)
     if found is None and packing(head) is None:
-        return _text(head, suffix)
+        return _text(source.name, head, suffix)
     if found is None:
         with unpacked(source) as stream:
             head = stream.read(HEAD)
         inside = _by_magic(head)
         if inside is not None:
-            raise NotATableError(f"{source.name} is packed, and holds {inside}", hint="Unpack it and put what comes out.")
-        return _text(head, suffix)
+            raise NotATableError(
+                f"{source.name} is packed, and holds {inside}", hint="Unpack it and put what comes out."
+            )
+        return _text(source.name, head, suffix)
     if found not in READ:
         raise NotATableError(f"{source.name} is {found}, which lin does not read as a table")
     return Kind(found, ENDINGS.get(suffix) == found)
@@ -142,9 +147,11 @@ def _zip(source: FileSource) -> str | None:
     return None if len(names) == 1 else f"a zip of {len(names)} files"
 
 
-def _text(head: bytes, suffix: str) -> Kind:
+def _text(name: str, head: bytes, suffix: str) -> Kind:
     if suffix in PROSE:
-        raise NotATableError(f"a .{suffix} file is not read as a table", hint="If it is one, say so: --format csv")
+        raise NotATableError(
+            f"{name}: a .{suffix} file is not read as a table", hint="If it is one, say so: --format csv"
+        )
     encoding, mark = mark_of(head)
     text = head[mark:].decode(encoding, errors="ignore").lstrip()
     if suffix not in DELIMITED:
@@ -154,5 +161,5 @@ def _text(head: bytes, suffix: str) -> Kind:
         if line.startswith("{") and (line.endswith("}") or "\n" not in text) and line != "{":
             return Kind("jsonl", named=ENDINGS.get(suffix) == "jsonl")
         if suffix in {"json", "jsonl", "ndjson", "geojson"}:
-            raise NotATableError("it is JSON, but neither lines of objects nor an array of them")
+            raise NotATableError(f"{name} is JSON, but neither lines of objects nor an array of them")
     return Kind("csv", named=suffix in DELIMITED)

@@ -10,7 +10,8 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING, cast
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, cast
 
 from lin.errors import NotATableError
 
@@ -64,7 +65,8 @@ def read(source: FileSource, options: Options) -> Table:
 
 def _types(source: FileSource, blocks: Blocks) -> tuple[pa.DataType, set[str]]:
     import pyarrow as pa  # noqa: PLC0415
-    import pyarrow.compute as pc  # noqa: PLC0415
+
+    pc: Any = import_module("pyarrow.compute")  # its functions are made when it is imported
 
     kind: pa.DataType = pa.struct([])
     big: set[str] = set()

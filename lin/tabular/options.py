@@ -47,7 +47,11 @@ class Options:
     def __post_init__(self) -> None:
         if self.format is not None and self.format not in FORMATS:
             raise InvalidInputError(f"no table format is called {self.format!r}", hint=f"One of: {', '.join(FORMATS)}.")
-        for what, text, least in (("delimiter", self.delimiter, 1), ("quote", self.quote, 0), ("escape", self.escape, 1)):
+        for what, text, least in (
+            ("delimiter", self.delimiter, 1),
+            ("quote", self.quote, 0),
+            ("escape", self.escape, 1),
+        ):
             if text is not None and not (least <= len(text) <= 1 and text not in {"\n", "\r", "\0"} and text.isascii()):
                 raise InvalidInputError(
                     f"a {what} is one ASCII character, not {text!r}", hint="A tab can be written as $'\\t' in a shell."
@@ -87,7 +91,9 @@ class Options:
         known = {each.name for each in fields(cls)}
         for name, value in recorded.items():
             if name not in known:
-                raise InvalidInputError(f"this lin does not know the reading option {name!r}", hint="Install a newer lin.")
+                raise InvalidInputError(
+                    f"this lin does not know the reading option {name!r}", hint="Install a newer lin."
+                )
             if name == "nulls":
                 values[name] = tuple(json.loads(str(value)))
             elif name == "types":

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from lin.errors import NotATableError
+from lin.errors import LinError, NotATableError
 
 from . import arrays, columnar, databases, delimited, folders, formats, jsonlines, workbooks
 from .options import Options
@@ -36,8 +36,8 @@ NOTHING = Options()
 def open_tables(source: Source, options: Options = NOTHING) -> Sequence[Table]:
     """Open what some content holds as tables; at least one.
 
-    No row of data but the first ones has been looked at when this returns (of JSON lines and sheets: all), so reading the batches
-    can still raise `NotATableError`.
+    No row of data but the first ones has been looked at when this returns (of JSON lines and sheets: all), so reading
+    the batches can still raise `NotATableError`.
 
     Raises:
         NotATableError: It holds none, as the message says.
@@ -47,7 +47,7 @@ def open_tables(source: Source, options: Options = NOTHING) -> Sequence[Table]:
     tables = _file(source, options) if isinstance(source, FileSource) else _folder(source, options)
     for table in tables:
         delimited.refuse_duplicates(source.name, table.schema.names)
-    return [replace(table, batches=_guarded(source.name, table.batches)) for table in tables]
+    return [replace(table, name=source.name, batches=_guarded(source.name, table.batches)) for table in tables]
 
 
 def open_table(source: Source, options: Options = NOTHING) -> Table:
@@ -76,7 +76,9 @@ def _file(source: FileSource, options: Options) -> Sequence[Table]:
             tables = [_ONE[kind.format](source, options)]
         else:
             tables = _SEVERAL[kind.format](source, options)
-    except (ValueError, TypeError, ArithmeticError, MemoryError, RecursionError) as error:
+    except Exception as error:  # whatever a library raises of bytes that nobody thought of
+        if _ours(error):
+            raise
         raise _unread(source.name, error) from error
     chosen = [table for table in tables if options.part in {None, table.part}]
     if not chosen:
@@ -92,11 +94,17 @@ def _guarded(name: str, batches: Callable[[], Iterator[pa.RecordBatch]]) -> Call
     def read() -> Iterator[pa.RecordBatch]:
         try:
             yield from batches()
-        except (ValueError, TypeError, ArithmeticError, MemoryError, RecursionError, NotImplementedError) as error:
-            # What a library raises of bytes that nobody thought of; Arrow's errors are among them.
+        except Exception as error:  # as above; Arrow's errors are among them
+            if _ours(error):
+                raise
             raise _unread(name, error) from error
 
     return read
+
+
+def _ours(error: Exception) -> bool:
+    """Tell whether an error says already what is wrong: lin's own, and the disk's."""
+    return isinstance(error, LinError) or (isinstance(error, OSError) and error.errno is not None)
 
 
 def _unread(name: str, error: BaseException) -> NotATableError:

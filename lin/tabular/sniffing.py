@@ -7,7 +7,8 @@ The rules, in `docs/tables.md` for users:
   them; the earlier in this list of two that give as many. Where none does, the one that gives most rows the number of
   cells that the first row has, so that the row that differs is told. Without any, there is one column.
 - Header: the first row holds the names, unless one of its cells is a number, other than a whole number from 1000 to
-  2999, which can be a year's column; or unless it has no cell but numbers.
+  2999, which can be a year's column; or unless it has no cell but numbers. `0`, `1`, `2` and so on to the last column
+  are names all the same: pandas writes them for columns without any.
 - R's `write.table` leaves out the name of the row names: a first row with one cell less than every other one has an
   empty first name.
 """
@@ -72,32 +73,7 @@ def sniff(sample: bytes, *, whole: bool, options: Options) -> Dialect:
     text = sample.decode(errors="ignore")
     blank = len(text) - len(text.lstrip("\r\n"))
     quote = options.quote if options.quote is not None else '"'
-    candidates = [options.delimiter] if options.delimiter is not None else list(DELIMITERS)
-    best: tuple[tuple[int, int, int], str, list[list[str]]] | None = None
-    for delimiter in candidates:
-        if delimiter not in text and options.delimiter is None:
-            continue
-        rows = _rows(text[blank:], delimiter, quote, options.escape, whole=whole)
-        if not rows:
-            continue
-        widths = [len(row) for row in rows]
-        wide = max(widths[:2])
-        if wide == 1 and options.delimiter is None:
-            continue
-        rank = (0, 0, sum(width == widths[0] for width in widths))
-        if set(widths) == {wide}:
-            rank = (2, wide, 0)
-        elif widths[0] == wide - 1 and set(widths[1:]) == {wide}:
-            rank = (1, wide, 0)
-        if best is None or rank > best[0]:
-            best = (rank, delimiter, rows)
-    if best is None:
-        delimiter = candidates[0] if options.delimiter is not None else ","
-        rows = _rows(text[blank:], delimiter, quote, options.escape, whole=whole, blanks=True)
-        if not rows:
-            raise NotATableError("there is no row in it")
-    else:
-        _, delimiter, rows = best
+    delimiter, rows = _best(text[blank:], quote, options, whole=whole)
     first = rows[0]
     others = rows[1:]
     header = options.header if options.header is not None else is_header(first)
@@ -120,8 +96,39 @@ def sniff(sample: bytes, *, whole: bool, options: Options) -> Dialect:
     )
 
 
+def _best(text: str, quote: str, options: Options, *, whole: bool) -> tuple[str, list[list[str]]]:
+    """Return the delimiter, and the rows of the sample by it."""
+    candidates = DELIMITERS if options.delimiter is None else options.delimiter
+    best: tuple[tuple[int, int, int], str, list[list[str]]] | None = None
+    for delimiter in candidates if options.delimiter is not None else (c for c in candidates if c in text):
+        rows = _rows(text, delimiter, quote, options.escape, whole=whole)
+        rank = _rank([len(row) for row in rows])
+        if rank > (0, 0, 0) and (best is None or rank > best[0]):
+            best = (rank, delimiter, rows)
+    if best is not None:
+        return best[1], best[2]
+    rows = _rows(text, candidates[0], quote, options.escape, whole=whole, blanks=True)
+    if not rows:
+        raise NotATableError("there is no row in it")
+    return candidates[0], rows
+
+
+def _rank(widths: Sequence[int]) -> tuple[int, int, int]:
+    """Say how good a delimiter is that gives rows of these widths; zeros where it delimits nothing."""
+    wide = max(widths[:2], default=0)
+    if wide <= 1:
+        return (0, 0, 0)
+    if set(widths) == {wide}:
+        return (3, wide, 0)
+    if widths[0] == wide - 1 and set(widths[1:]) == {wide}:  # as R writes row names
+        return (2, wide, 0)
+    return (1, 0, sum(width == widths[0] for width in widths))
+
+
 def is_header(cells: Sequence[str]) -> bool:
     """Tell whether a first row holds names; see this module."""
+    if len(cells) > 1 and list(cells) == [str(number) for number in range(len(cells))]:
+        return True
     numbers = [cell for cell in cells if _NUMBER.fullmatch(cell.strip())]
     if not numbers:
         return True

@@ -30,6 +30,7 @@ class Table:
         texts: The names of the columns that came as text from a format without types, and so are typed as a CSV's.
         part: Which of several tables that the content holds.
         options: What was chosen about the reading, as an event holds it.
+        name: What the content is called, for messages.
     """
 
     reader: str
@@ -38,6 +39,7 @@ class Table:
     texts: frozenset[str] = frozenset()
     part: str | None = None
     options: Mapping[str, Scalar] = field(default_factory=dict)
+    name: str = ""
 
 
 def batch_rows(columns: int, row_bytes: float = 0) -> int:

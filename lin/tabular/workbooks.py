@@ -1,4 +1,4 @@
-"""Workbooks: each sheet with cells is a table (`.xlsx`, `.xlsm`, `.xlsb`, `.xls`, `.ods`), read by `python-calamine`."""
+"""Workbooks (`.xlsx`, `.xlsm`, `.xlsb`, `.xls`, `.ods`): each sheet with cells is a table; `python-calamine` reads."""
 
 from __future__ import annotations
 
@@ -81,7 +81,9 @@ def _sheet(calamine: Any, source: FileSource, options: Options, name: str, sheet
     first = next(rows, None)
     if first is None:
         raise NotATableError(f"{where} is empty")
-    header = options.header if options.header is not None else is_header(["" if c is None else written(c) for c in first])
+    header = (
+        options.header if options.header is not None else is_header(["" if c is None else written(c) for c in first])
+    )
     names = ["" if cell is None else written(cell) for cell in first] if header else list(map(str, range(len(first))))
     refuse_duplicates(where, names)
     sorts = [Sorts() for _ in names]

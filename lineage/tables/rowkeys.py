@@ -1,29 +1,145 @@
-"""Sorted row keys: 8 bytes a row, by which tables are found to share rows."""
+"""Sorted row keys: 8 bytes a row, by which tables are found to share rows.
+
+Rows whose keys differ are different: what is not found here is in neither table, for sure. Rows whose keys are equal
+are candidates: someone who tries can make two rows that share 64 bits. So a positive is confirmed on the full digests
+(`row_digests`) of the rows that `among` picks out.
+"""
 
 from __future__ import annotations
 
+import struct
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import numpy as np
+import numpy as np
+
+from lin.errors import CorruptContentError, UnsupportedFormatError
+
+from .digester import KEYS_HEADER, KEYS_MAGIC
+from .engine import have_kernel
+from .spill import keys_of
+
+__all__ = [
+    "RowKeys",
+    "Shared",
+    "among",
+    "counts",
+    "keys_of",
+    "open_row_keys",
+    "read_row_keys",
+    "shared",
+    "sketch_resemblance",
+]
 
 
-def open_row_keys(path: Path) -> np.ndarray:
-    """Map a file of row keys: ascending `<u8`, checked against its header, duplicates kept."""
-    raise NotImplementedError
+@dataclass(frozen=True, slots=True)
+class RowKeys:
+    """The row keys of a table.
+
+    Attributes:
+        keys: Ascending `<u8`, one a row, duplicates kept; mapped from the file, or in memory.
+        set: The `set` digest of the table.
+    """
+
+    keys: np.ndarray
+    set: bytes
 
 
-def shared(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Find the keys that are in both, ascending, each once: candidates, to be confirmed on full digests."""
-    raise NotImplementedError
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """Keys that two tables share.
+
+    Attributes:
+        keys: Ascending, each once.
+        left: How many rows of the first table have each.
+        right: How many rows of the second table have each.
+    """
+
+    keys: np.ndarray
+    left: np.ndarray
+    right: np.ndarray
+
+
+def open_row_keys(path: Path) -> RowKeys:
+    """Map a file of row keys.
+
+    Raises:
+        CorruptContentError: It is not what its header says.
+        UnsupportedFormatError: A newer lin wrote it.
+    """
+    with path.open("rb") as file:
+        rows, table = _header(file.read(KEYS_HEADER), path.stat().st_size, str(path))
+    keys = np.memmap(path, "<u8", "r", KEYS_HEADER, (rows,)) if rows else np.empty(0, "<u8")
+    return RowKeys(keys, table)
+
+
+def read_row_keys(content: bytes | memoryview) -> RowKeys:
+    """Take row keys from the bytes of their file; raises what `open_row_keys` raises."""
+    rows, table = _header(bytes(content[:KEYS_HEADER]), len(content), "a blob of row keys")
+    return RowKeys(np.frombuffer(content, "<u8", rows, KEYS_HEADER), table)
+
+
+def _header(head: bytes, size: int, where: str) -> tuple[int, bytes]:
+    if head[:7] != KEYS_MAGIC[:7] or len(head) < KEYS_HEADER:
+        raise CorruptContentError(f"{where} holds no row keys")
+    if head[:8] != KEYS_MAGIC:
+        raise UnsupportedFormatError(f"{where} holds row keys of a newer version", hint="Install a newer lin.")
+    (rows,) = struct.unpack_from("<Q", head, 8)
+    if size != KEYS_HEADER + 8 * rows:
+        raise CorruptContentError(f"{where} holds {size} bytes, which are not the keys of {rows} rows")
+    return rows, head[16:48]
+
+
+def shared(left: np.ndarray, right: np.ndarray) -> Shared:
+    """Find the keys that two ascending lists share, in time of the shorter times the logarithm of the longer."""
+    if have_kernel():
+        from .kernel import library  # noqa: PLC0415
+
+        left, right = (np.ascontiguousarray(keys, np.uint64) for keys in (left, right))
+        room = min(len(left), len(right))
+        keys, one, two = (np.empty(room, np.uint64) for _ in range(3))
+        found = library().lt_shared(
+            left.ctypes.data,
+            len(left),
+            right.ctypes.data,
+            len(right),
+            keys.ctypes.data,
+            one.ctypes.data,
+            two.ctypes.data,
+        )
+        return Shared(keys[:found], one[:found].astype(np.int64), two[:found].astype(np.int64))
+    short, long = (left, right) if len(left) <= len(right) else (right, left)
+    once = np.unique(short)
+    once = once[counts(long, once) > 0]
+    return Shared(once, counts(left, once), counts(right, once))
 
 
 def counts(keys: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Count how many rows have each of the wanted keys (ascending)."""
-    raise NotImplementedError
+    """Count how many rows have each of the wanted keys; `keys` is ascending, and it is faster when `wanted` is."""
+    found: np.ndarray = np.searchsorted(keys, wanted, "right") - np.searchsorted(keys, wanted, "left")
+    return found
 
 
-def keys_of(digests: np.ndarray) -> np.ndarray:
-    """Take the row keys of row digests, (rows, 32) bytes: unsorted `u8` in the order of the rows."""
-    raise NotImplementedError
+def among(keys: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Tell for each key of rows in any order whether it is one of the wanted, which ascend: an array of bool."""
+    if not len(wanted):
+        return np.zeros(len(keys), np.bool_)
+    at = np.minimum(np.searchsorted(wanted, keys), len(wanted) - 1)
+    found: np.ndarray = wanted[at] == keys
+    return found
+
+
+def sketch_resemblance(left: bytes, right: bytes, size: int = 4096) -> float:
+    """Estimate how much two tables resemble each other: rows in both, divided by rows in either (each once).
+
+    Args:
+        left: A sketch (`Digester.sketch`).
+        right: Another.
+        size: How many keys a full sketch holds; below that it is exact.
+    """
+    one, two = (np.frombuffer(sketch, "<u8") for sketch in (left, right))
+    union = np.union1d(one, two)[:size]
+    if not len(union):
+        return 1.0
+    both = np.intersect1d(one, two, assume_unique=True)
+    return float(np.count_nonzero(both <= union[-1]) / len(union))

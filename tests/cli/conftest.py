@@ -107,6 +107,7 @@ class Shell:
             "LIN_REPO": str(home / "repository"),
             "LIN_CONFIG": str(home / "config"),
             "LIN_CACHE": str(home / "cache"),
+            "LIN_TABLES": "off",
             "NO_COLOR": "",
             "GIT_CONFIG_GLOBAL": str(home / "gitconfig"),
             "GIT_CONFIG_NOSYSTEM": "1",

@@ -29,7 +29,13 @@ def _environment(folder: Path) -> dict[str, str]:
     dropped = {"LIN_REPO", "LIN_TOKEN", "GIT_DIR", "GIT_WORK_TREE"}
     kept = {name: value for name, value in os.environ.items() if name not in dropped}
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    return {**kept, "PATH": path, "LIN_CONFIG": str(folder / "config"), "LIN_CACHE": str(folder / "cache")}
+    return {
+        **kept,
+        "PATH": path,
+        "LIN_CONFIG": str(folder / "config"),
+        "LIN_CACHE": str(folder / "cache"),
+        "LIN_TABLES": "off",
+    }
 
 
 @pytest.fixture(scope="module")

@@ -59,13 +59,13 @@ def test_table():
         "set": str(statement.set),
         "rows": 3,
         "columns": 2,
+        "schema": str(statement.schema),
         "keys": str(statement.keys),
     }
     read = {
         "content": str(DIGEST),
         "seq": str(statement.seq),
         "reader": "csv",
-        "schema": str(statement.schema),
         "part": "sheet",
         "options": {"header": True},
     }

@@ -38,6 +38,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "XDG_DATA_HOME": home / "data",
         "LIN_CONFIG": home / "lin-config",
         "LIN_CACHE": home / "lin-cache",
+        "LIN_TABLES": "off",
         "GIT_CONFIG_GLOBAL": home / "gitconfig",
         "GIT_CONFIG_NOSYSTEM": "1",
     }.items():

@@ -98,8 +98,12 @@ static int decimal_at(const Node *node, const uint8_t *data, int64_t i, uint64_t
 /* One cell of text, plain or of a text file: its tag. */
 static inline int text_tag(Node *node, const uint8_t *at, size_t length, const uint8_t *end, uint64_t *value) {
   double x;
+  if (length == 0) return T_NULL;
+  if (!LT_BIG_ENDIAN && node->mode != M_FLOAT && node->mode != M_BOOL && length <= 8 && end - at >= 8 &&
+      lt_small_integer(at, length, value))
+    return T_INT;
   if (node->mode == M_PLAIN) return lt_text_cell(at, length, end, value);
-  if (length <= 4 && lt_null_spelling(at, length)) return T_NULL;
+  if (length <= 4 && (at[0] == 'N' || at[0] == 'n' || at[0] == '#') && lt_null_spelling(at, length)) return T_NULL;
   if (node->mode == M_CELLS) return lt_text_cell(at, length, end, value);
   if (node->mode == M_GUESS) { /* stays so while there are integers only that read the same as cells and as floats */
     int tag = lt_text_cell(at, length, end, value);
@@ -120,7 +124,7 @@ static inline int text_tag(Node *node, const uint8_t *at, size_t length, const u
   return T_TEXT;
 }
 
-static int texts(Node *node, const struct ArrowArray *array, int64_t start, int count, Cells cells) {
+LT_CLONES static int texts(Node *node, const struct ArrowArray *array, int64_t start, int count, Cells cells) {
   const void *offsets = buffer_of(array, 1);
   const uint8_t *data = buffer_of(array, 2), *bits = validity(node, array);
   const uint8_t *end = data + offset_at(offsets, node->width, array->offset + array->length);
@@ -203,8 +207,8 @@ static int bodies(Node *node, const struct ArrowArray *array, int64_t start, int
   return count;
 }
 
-int lt_cells(Node *node, const struct ArrowArray *array, int64_t start, int count, Cells cells, Buffer *arena, size_t limit,
-             int *owned) {
+LT_CLONES int lt_cells(Node *node, const struct ArrowArray *array, int64_t start, int count, Cells cells, Buffer *arena,
+                       size_t limit, int *owned) {
   const uint8_t *bits = validity(node, array), *data = array->n_buffers > 1 ? buffer_of(array, 1) : NULL;
   *owned = 0;
   start += array->offset;

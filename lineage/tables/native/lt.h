@@ -17,6 +17,15 @@
 #endif
 
 #define LT_EXPORT __attribute__((visibility("default")))
+
+/* Loops over cells, compiled for several generations of processors where the loader can choose. */
+#if defined(__x86_64__) && defined(__gnu_linux__) && defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 12 && \
+    !defined(LT_PORTABLE)
+#define LT_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define LT_CLONES
+#endif
+
 #define LT_ABI 1 /* kernel.py asks for it: an older library is not used */
 
 typedef unsigned __int128 u128;
@@ -77,6 +86,29 @@ static inline int is_fixed(unsigned tag) { return (0xff0fc6u | 0u) >> tag & 1u; 
 /* Grow a buffer so that `more` bytes fit; 0 when memory is out. */
 int lt_reserve(Buffer *buffer, size_t more);
 
+/* Copy few bytes without a call. */
+static inline void lt_copy(uint8_t *to, const uint8_t *from, size_t length) {
+  if (length > 32) {
+    memcpy(to, from, length);
+  } else if (length >= 16) {
+    uint64_t a[2], b[2];
+    memcpy(a, from, 16), memcpy(b, from + length - 16, 16);
+    memcpy(to, a, 16), memcpy(to + length - 16, b, 16);
+  } else if (length >= 8) {
+    uint64_t a, b;
+    memcpy(&a, from, 8), memcpy(&b, from + length - 8, 8);
+    memcpy(to, &a, 8), memcpy(to + length - 8, &b, 8);
+  } else if (length >= 4) {
+    uint32_t a, b;
+    memcpy(&a, from, 4), memcpy(&b, from + length - 4, 4);
+    memcpy(to, &a, 4), memcpy(to + length - 4, &b, 4);
+  } else if (length) {
+    to[0] = from[0];
+    to[length / 2] = from[length / 2];
+    to[length - 1] = from[length - 1];
+  }
+}
+
 static inline uint64_t lt_little64(uint64_t value) { return LT_BIG_ENDIAN ? __builtin_bswap64(value) : value; }
 static inline uint32_t lt_little32(uint32_t value) { return LT_BIG_ENDIAN ? __builtin_bswap32(value) : value; }
 static inline void put64(uint8_t *to, uint64_t value) { value = lt_little64(value); memcpy(to, &value, 8); }
@@ -108,6 +140,32 @@ static inline int float_cell(double x, uint64_t *value) {
   }
   memcpy(value, &x, 8);
   return T_FLT;
+}
+
+/* 8 digits at once: every byte between '0' and '9', or not. */
+static inline int lt_eight_digits(uint64_t w) {
+  return ((w & 0xf0f0f0f0f0f0f0f0u) | ((w + 0x0606060606060606u) & 0xf0f0f0f0f0f0f0f0u) >> 4) == 0x3333333333333333u;
+}
+
+static inline uint32_t lt_value_of_eight(uint64_t w) {
+  w -= 0x3030303030303030u;
+  w = w * 10 + (w >> 8);
+  return (uint32_t)((((w & 0x000000ff000000ffu) * 0x000f424000000064u) +
+                     ((w >> 16 & 0x000000ff000000ffu) * 0x0000271000000001u)) >> 32);
+}
+
+/* An integer of up to 8 bytes in canonical spelling, where 8 bytes can be read from `at`; 0 where it is none. */
+static inline int lt_small_integer(const uint8_t *at, size_t length, uint64_t *value) {
+  uint64_t w;
+  int negative = at[0] == '-', empty = 8 * (8 - (int)length);
+  memcpy(&w, at, 8);
+  w ^= (uint64_t)negative * ('-' ^ '0'); /* the sign counts as a zero */
+  if (empty) w = w << empty | 0x3030303030303030u >> (64 - empty); /* to the end of the word, zeros before it */
+  int canonical = at[negative] != '0' || (length == 1 && !negative);
+  if (!lt_eight_digits(w) || !canonical || (negative && length == 1)) return 0;
+  uint64_t size = lt_value_of_eight(w);
+  *value = negative ? 0 - size : size;
+  return 1;
 }
 
 /* digests.c */

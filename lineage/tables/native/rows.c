@@ -11,6 +11,7 @@ typedef struct {
   Cells cells;
   Buffer arena; /* what a block's cells own */
   int owned;
+  int same; /* the tag that all cells of the block have, or -1 */
   Buffer stream[STREAMS];
   uint64_t counts[T_COUNT];
   /* A dictionary's values, encoded once an array. */
@@ -138,17 +139,15 @@ static int gather(Column *column, const struct ArrowArray *array, int64_t start,
 }
 
 /* Add a block's cells to the four streams of a column. */
-static int collect(Column *column, int count) {
+LT_CLONES static int collect(Column *column, int count) {
   Cells cells = column->cells;
   Buffer *tags = &column->stream[TAGS], *payloads = &column->stream[PAYLOADS], *lengths = &column->stream[LENGTHS],
          *bytes = &column->stream[BYTES];
-  unsigned first = cells.tags[0];
-  int same = 1;
-  for (int r = 0; r < count; r++) same &= cells.tags[r] == first;
+  int first = column->same;
   if (!lt_reserve(tags, (size_t)count)) return 0;
   memcpy(tags->at + tags->used, cells.tags, (size_t)count);
   tags->used += (size_t)count;
-  if (same && (first == T_NULL || is_fixed(first))) {
+  if (first == T_NULL || (first > 0 && is_fixed((unsigned)first))) {
     column->counts[first] += (uint64_t)count;
     if (first == T_NULL) return 1;
     if (!lt_reserve(payloads, 8 * (size_t)count)) return 0;
@@ -182,10 +181,7 @@ static int collect(Column *column, int count) {
     if (tag == T_NULL || is_fixed(tag)) continue;
     uint32_t length = cells.lengths[r];
     const uint8_t *from = (const uint8_t *)(uintptr_t)cells.values[r];
-    if (length < 16)
-      for (uint32_t i = 0; i < length; i++) to[i] = from[i];
-    else
-      memcpy(to, from, length);
+    lt_copy(to, from, length);
     to += length;
   }
   bytes->used += total;
@@ -195,7 +191,7 @@ static int collect(Column *column, int count) {
 static inline int has_length(unsigned tag) { return tag == T_TEXT || tag == T_BYTES || tag == T_DEC; }
 
 /* Write rows [from, to) of the block one after another, with room for zeros up to a multiple of 64, and digest them. */
-static int write_rows(Table *table, int from, int to, const uint64_t *sizes, uint8_t (*out)[32]) {
+LT_CLONES static int write_rows(Table *table, int from, int to, const uint64_t *sizes, uint8_t (*out)[32]) {
   const uint8_t *starts[BLOCK];
   uint8_t *cursors[BLOCK];
   size_t total = 0;
@@ -214,6 +210,19 @@ static int write_rows(Table *table, int from, int to, const uint64_t *sizes, uin
     const uint8_t *tags = column->cells.tags;
     const uint64_t *values = column->cells.values;
     const uint32_t *lengths = column->cells.lengths;
+    if (column->same == T_NULL) {
+      for (int r = from; r < to; r++) *cursors[r - from]++ = T_NULL;
+      continue;
+    }
+    if (column->same > 0 && is_fixed((unsigned)column->same)) {
+      for (int r = from; r < to; r++) {
+        uint8_t *p = cursors[r - from];
+        *p = (uint8_t)column->same;
+        put64(p + 1, values[r]);
+        cursors[r - from] = p + 9;
+      }
+      continue;
+    }
     for (int r = from; r < to; r++) {
       unsigned tag = tags[r];
       uint8_t *p = cursors[r - from];
@@ -228,10 +237,7 @@ static int write_rows(Table *table, int from, int to, const uint64_t *sizes, uin
           put32(p, length);
           p += 4;
         }
-        if (length < 16)
-          for (uint32_t b = 0; b < length; b++) p[b] = bytes[b];
-        else
-          memcpy(p, bytes, length);
+        lt_copy(p, bytes, length);
         p += length;
       }
       cursors[r - from] = p;
@@ -253,7 +259,7 @@ static int stop(Table *table) {
   return 0;
 }
 
-static int encode_block(Table *table, const struct ArrowArray *array, int64_t start, int count, uint8_t (*out)[32]) {
+LT_CLONES static int encode_block(Table *table, const struct ArrowArray *array, int64_t start, int count, uint8_t (*out)[32]) {
   uint64_t sizes[BLOCK], base = 0;
   for (int i = 0; i < table->many; i++) {
     Column *column = &table->columns[i];
@@ -278,10 +284,13 @@ static int encode_block(Table *table, const struct ArrowArray *array, int64_t st
       for (int r = 0; r < count; r++)
         if (cells.tags[r] != T_NULL && !is_fixed(cells.tags[r])) cells.values[r] += (uint64_t)(uintptr_t)column->arena.at;
     }
-    int fixed = 1;
-    for (int r = 0; r < count; r++) fixed &= is_fixed(cells.tags[r]);
-    if (fixed) {
+    unsigned first = cells.tags[0], differ = 0;
+    for (int r = 0; r < count; r++) differ |= cells.tags[r] ^ first;
+    column->same = differ ? -1 : (int)first;
+    if (!differ && is_fixed(first)) {
       base += 9;
+    } else if (!differ && first == T_NULL) {
+      base += 1;
     } else {
       for (int r = 0; r < count; r++) {
         unsigned tag = cells.tags[r];
@@ -328,11 +337,15 @@ LT_EXPORT int64_t lt_update(Table *table, const struct ArrowArray *array, int64_
   return done;
 }
 
-LT_EXPORT const uint8_t *lt_stream(Table *table, int column, int which, size_t *length) {
-  Buffer *stream = &table->columns[column].stream[which];
-  *length = stream->used;
-  stream->used = 0; /* the bytes stay until the next update */
-  return stream->at;
+/* Hand out all streams, four a column: addresses and lengths. The bytes stay until the next update. */
+LT_EXPORT void lt_streams(Table *table, uint64_t *at, uint64_t *lengths) {
+  for (int i = 0; i < table->many; i++)
+    for (int s = 0; s < STREAMS; s++) {
+      Buffer *stream = &table->columns[i].stream[s];
+      at[STREAMS * i + s] = (uint64_t)(uintptr_t)stream->at;
+      lengths[STREAMS * i + s] = stream->used;
+      stream->used = 0;
+    }
 }
 
 LT_EXPORT const uint64_t *lt_counts(Table *table, int column) { return table->columns[column].counts; }

@@ -8,6 +8,7 @@
 
 #define GOLDEN 0x9e3779b97f4a7c15u
 enum { PREFIX = 100 }; /* bytes of text that are kept of the least and the greatest */
+enum { RECENT_BITS = 7, RECENT = 1 << RECENT_BITS }; /* cells that need not be looked up again */
 
 typedef struct {
   uint32_t length; /* of the whole cell */
@@ -25,28 +26,37 @@ typedef struct {
   uint32_t sampled, sample_room;
   uint8_t *tags;
   uint64_t *values, *orders;
-  int64_t least_int, most_int, least_at[T_COUNT], most_at[T_COUNT];
+  int64_t least_at[T_COUNT], most_at[T_COUNT];
+  uint8_t some[T_COUNT]; /* whether there are bounds of this kind */
   double least_float, most_float;
   Text least[2], most[2]; /* of text and of bytes */
 } Seen;
 
 static inline uint64_t stirred(uint64_t x) {
-  x = (x ^ x >> 32) * 0xd6e8feb86659fd93u;
-  x = (x ^ x >> 32) * 0xd6e8feb86659fd93u;
-  return x ^ x >> 32;
+  u128 product = (u128)(x ^ 0xa0761d6478bd642fu) * 0xe7037ed1a0b428dbu;
+  x = (uint64_t)product ^ (uint64_t)(product >> 64);
+  return (x ^ x >> 29) * GOLDEN;
 }
 
+static inline uint64_t load(const uint8_t *at, uint32_t bytes) {
+  uint64_t word = 0;
+  memcpy(&word, at, bytes);
+  return word;
+}
+
+/* Short cells are read in two overlapping words. On a big-endian machine hashes differ, and with them only estimates. */
 static inline uint64_t hash_bytes(const uint8_t *at, uint32_t length) {
-  uint64_t sum = length * GOLDEN;
-  for (; length >= 8; at += 8, length -= 8) {
-    uint64_t word;
-    memcpy(&word, at, 8);
-    u128 product = (u128)(lt_little64(word) ^ sum ^ 0xa0761d6478bd642fu) * 0xe7037ed1a0b428dbu;
+  uint64_t sum = length * GOLDEN, first, last;
+  for (; length > 16; at += 8, length -= 8) {
+    u128 product = (u128)(load(at, 8) ^ sum ^ 0xa0761d6478bd642fu) * 0xe7037ed1a0b428dbu;
     sum = (uint64_t)product ^ (uint64_t)(product >> 64);
   }
-  uint64_t word = 0;
-  for (uint32_t i = 0; i < length; i++) word |= (uint64_t)at[i] << 8 * i;
-  return stirred(word ^ sum);
+  if (length >= 8) first = load(at, 8), last = load(at + length - 8, 8);
+  else if (length >= 4) first = load(at, 4), last = load(at + length - 4, 4);
+  else if (length) first = (uint64_t)at[0] << 16 | (uint64_t)at[length / 2] << 8 | at[length - 1], last = 0;
+  else first = last = 0;
+  u128 product = (u128)(first ^ sum) * (last ^ 0x589965cc75374cc3u);
+  return stirred((uint64_t)product ^ (uint64_t)(product >> 64));
 }
 
 LT_EXPORT void lt_seen_free(Seen *seen) {
@@ -74,9 +84,27 @@ LT_EXPORT Seen *lt_seen_new(uint32_t k) {
   return NULL;
 }
 
-static int ascending(const void *a, const void *b) {
-  uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-  return (x > y) - (x < y);
+/* Bring the `k` least of some different numbers to the front, the greatest of them last (Hoare's quickselect). */
+static void select_least(uint64_t *at, uint32_t count, uint32_t k) {
+  uint32_t low = 0, high = count - 1;
+  while (low < high) {
+    uint64_t pivot = at[low + (high - low) / 2];
+    uint32_t i = low, j = high;
+    while (i <= j) {
+      while (at[i] < pivot) i++;
+      while (at[j] > pivot) j--;
+      if (i <= j) {
+        uint64_t other = at[i];
+        at[i++] = at[j];
+        at[j] = other;
+        if (j == 0) break;
+        j--;
+      }
+    }
+    if (k - 1 <= j) high = j;
+    else if (k - 1 >= i) low = i;
+    else return;
+  }
 }
 
 /* Make room: a larger table while it may grow, else only the k least stay. */
@@ -87,7 +115,7 @@ static int rebuild(Seen *seen) {
   for (uint32_t i = 0; i < seen->room; i++)
     if (seen->places[i]) kept[count++] = seen->places[i];
   if (count > seen->k) {
-    qsort(kept, count, sizeof *kept, ascending);
+    select_least(kept, count, seen->k);
     count = seen->k;
     seen->limit = kept[count - 1];
   } else {
@@ -102,7 +130,7 @@ static int rebuild(Seen *seen) {
   }
   memset(seen->places, 0, seen->room * sizeof *seen->places);
   for (uint32_t i = 0; i < count; i++) {
-    uint32_t place = (uint32_t)(kept[i] * GOLDEN >> 32) & (seen->room - 1);
+    uint32_t place = (uint32_t)kept[i] & (seen->room - 1);
     while (seen->places[place]) place = (place + 1) & (seen->room - 1);
     seen->places[place] = kept[i];
   }
@@ -111,16 +139,17 @@ static int rebuild(Seen *seen) {
   return 1;
 }
 
+/* 0 when memory is out, 1 for a cell that was seen before, 2 for one that may be new. */
 static inline int note(Seen *seen, uint64_t hash) {
-  if (hash > seen->limit) return 1;
+  if (hash > seen->limit) return 2;
   hash += hash == 0;
-  uint32_t mask = seen->room - 1, place = (uint32_t)(hash * GOLDEN >> 32) & mask;
+  uint32_t mask = seen->room - 1, place = (uint32_t)hash & mask;
   while (seen->places[place]) {
     if (seen->places[place] == hash) return 1;
     place = (place + 1) & mask;
   }
   seen->places[place] = hash;
-  return ++seen->used * 2 < seen->room || rebuild(seen);
+  return ++seen->used * 2 < seen->room || rebuild(seen) ? 2 : 0;
 }
 
 static int thin(Seen *seen) {
@@ -170,75 +199,128 @@ static void keep(Text *text, const uint8_t *at, uint32_t length) {
   memcpy(text->at, at, length < PREFIX ? length : PREFIX);
 }
 
-static inline void bounds(Seen *seen, unsigned tag, int64_t value, int first) {
-  if (first || value < seen->least_at[tag]) seen->least_at[tag] = value;
-  if (first || value > seen->most_at[tag]) seen->most_at[tag] = value;
+static inline void bounds(Seen *seen, unsigned tag, uint64_t value, const uint8_t *at, uint32_t length) {
+  int first = !seen->some[tag];
+  seen->some[tag] = 1;
+  if (tag == T_FLT) {
+    double x;
+    memcpy(&x, &value, 8);
+    if (first || x < seen->least_float) seen->least_float = x;
+    if (first || x > seen->most_float) seen->most_float = x;
+  } else if (is_fixed(tag)) {
+    if (first || (int64_t)value < seen->least_at[tag]) seen->least_at[tag] = (int64_t)value;
+    if (first || (int64_t)value > seen->most_at[tag]) seen->most_at[tag] = (int64_t)value;
+  } else if (tag == T_TEXT || tag == T_BYTES) {
+    Text *least = &seen->least[tag == T_BYTES], *most = &seen->most[tag == T_BYTES];
+    if (first || compare(at, length, least) < 0) keep(least, at, length);
+    if (first || compare(at, length, most) > 0) keep(most, at, length);
+  }
+}
+
+static inline uint32_t recent_place(uint64_t key) { return (uint32_t)(key * GOLDEN >> (64 - RECENT_BITS)); }
+
+/* Cells with a payload, all of one kind. */
+static int fixed_cells(Seen *seen, unsigned tag, const uint8_t *payloads, int64_t count, uint64_t order,
+                       uint64_t *recent) {
+  int64_t least = INT64_MAX, most = INT64_MIN;
+  double least_float = 0, most_float = 0;
+  uint64_t salt = tag * GOLDEN, value;
+  if (tag == T_FLT) {
+    memcpy(&least_float, payloads, 8);
+    most_float = least_float;
+  }
+  for (int64_t i = 0; i < count; i++, order += GOLDEN) {
+    memcpy(&value, payloads + 8 * i, 8);
+    value = lt_little64(value);
+    if (order <= seen->below && !sample(seen, order, (uint8_t)tag, value)) return 0;
+    if (tag == T_FLT) {
+      double x;
+      memcpy(&x, &value, 8);
+      least_float = x < least_float ? x : least_float;
+      most_float = x > most_float ? x : most_float;
+    } else {
+      least = (int64_t)value < least ? (int64_t)value : least;
+      most = (int64_t)value > most ? (int64_t)value : most;
+    }
+    uint64_t key = value + salt, *place = &recent[recent_place(key)];
+    if (*place == key) continue;
+    *place = key;
+    uint64_t hash = stirred(key);
+    if (hash <= seen->limit && !note(seen, hash)) return 0;
+  }
+  if (tag == T_FLT) {
+    memcpy(&value, &least_float, 8), bounds(seen, tag, value, NULL, 0);
+    memcpy(&value, &most_float, 8), bounds(seen, tag, value, NULL, 0);
+  } else {
+    bounds(seen, tag, (uint64_t)least, NULL, 0);
+    bounds(seen, tag, (uint64_t)most, NULL, 0);
+  }
+  return 1;
 }
 
 /* Note the next cells of a column, as its four streams hold them (rule 4): a tag each, the payloads of those that have
  * one, the lengths of the others, and their bytes. 0 when memory is out. */
 LT_EXPORT int lt_seen(Seen *seen, const uint8_t *tags, int64_t rows, const uint8_t *payloads, const uint8_t *lengths,
                       const uint8_t *bytes) {
-  uint64_t last_hash = 0;
-  for (int64_t i = 0; i < rows; i++) {
+  uint64_t last_hash = 0, order = seen->rows * GOLDEN, recent[RECENT] = {0};
+  recent[recent_place(0)] = 1; /* 0 belongs there, and has not been seen */
+  for (int64_t i = 0, end; i < rows; i = end) {
     unsigned tag = tags[i];
-    uint64_t value = 0, hash, order = (seen->rows + (uint64_t)i) * GOLDEN;
+    uint64_t eight = tag * 0x0101010101010101u;
     if (tag >= T_COUNT) return 0;
-    int first = seen->counts[tag]++ == 0;
-    if (tag == T_NULL) continue;
+    for (end = i + 1; end + 8 <= rows && load(tags + end, 8) == eight; end += 8) {
+    }
+    for (; end < rows && tags[end] == tag; end++) {
+    }
+    seen->counts[tag] += (uint64_t)(end - i);
+    if (tag == T_NULL) {
+      order += (uint64_t)(end - i) * GOLDEN;
+      continue;
+    }
     if (is_fixed(tag)) {
-      memcpy(&value, payloads, 8);
-      value = lt_little64(value);
-      payloads += 8;
-      if (tag == T_FLT) {
-        double x;
-        memcpy(&x, &value, 8);
-        if (first || x < seen->least_float) seen->least_float = x;
-        if (first || x > seen->most_float) seen->most_float = x;
-      } else {
-        bounds(seen, tag, (int64_t)value, first);
-      }
-      hash = stirred(value + tag * GOLDEN);
-    } else {
+      if (!fixed_cells(seen, tag, payloads, end - i, order, recent)) return 0;
+      payloads += 8 * (end - i);
+      order += (uint64_t)(end - i) * GOLDEN;
+      continue;
+    }
+    for (int64_t j = i; j < end; j++, order += GOLDEN) {
       uint32_t length;
       memcpy(&length, lengths, 4);
       length = lt_little32(length);
-      lengths += 4;
-      if (tag == T_TEXT || tag == T_BYTES) {
-        Text *least = &seen->least[tag == T_BYTES], *most = &seen->most[tag == T_BYTES];
-        if (first || compare(bytes, length, least) < 0) keep(least, bytes, length);
-        if (first || compare(bytes, length, most) > 0) keep(most, bytes, length);
+      if (order <= seen->below && !sample(seen, order, (uint8_t)tag, 0)) return 0;
+      uint64_t hash = hash_bytes(bytes, length) + tag;
+      if (hash != last_hash) { /* otherwise as in sorted columns */
+        last_hash = hash;
+        int state = note(seen, hash);
+        if (state == 0) return 0;
+        if (state == 2) bounds(seen, tag, 0, bytes, length);
       }
-      hash = hash_bytes(bytes, length) + tag;
+      lengths += 4;
       bytes += length;
     }
-    if (order <= seen->below && !sample(seen, order, (uint8_t)tag, value)) return 0;
-    if (hash == last_hash) continue; /* as in sorted columns */
-    last_hash = hash;
-    if (!note(seen, hash)) return 0;
   }
   seen->rows += (uint64_t)rows;
   return 1;
 }
 
-/* The result, little endian: u64 rows, u64 counts of the 24 tags, f64 different; for each of the tags 1, 6 to 11: i64 least,
+/* The result, little endian: u64 rows, u64 counts of the 24 tags, f64 different (negative: an
+ * estimate); for each tag: i64 least,
  * i64 most; f64 least, f64 most of floats; for text, then bytes: least and most, each u32 length and 100 bytes; u32 number
  * of sampled cells, then for each u8 tag and u64 value. */
 LT_EXPORT int64_t lt_seen_result(Seen *seen, uint8_t *out, int64_t room) {
-  static const uint8_t whole[7] = {T_INT, T_TS_NS, T_TS_US, T_TZ_NS, T_TZ_US, T_TIME_NS, T_DUR_NS};
-  int64_t size = 8 + 8 * T_COUNT + 8 + 7 * 16 + 16 + 4 * (4 + PREFIX) + 4 + 9 * (int64_t)seen->sampled;
+  int64_t size = 8 + 8 * T_COUNT + 8 + 16 * T_COUNT + 16 + 4 * (4 + PREFIX) + 4 + 9 * (int64_t)seen->sampled;
   if (room < size) return size;
   if (seen->used > seen->k && !rebuild(seen)) return -1;
   uint8_t *at = out;
   put64(at, seen->rows), at += 8;
   for (int i = 0; i < T_COUNT; i++) put64(at, seen->counts[i]), at += 8;
   double different = seen->used;
-  if (seen->limit != UINT64_MAX) different = (seen->used - 1) / (seen->limit / 18446744073709551616.0);
+  if (seen->limit != UINT64_MAX) different = -((seen->used - 1) / (seen->limit / 18446744073709551616.0));
   uint64_t bits;
   memcpy(&bits, &different, 8), put64(at, bits), at += 8;
-  for (int i = 0; i < 7; i++) {
-    put64(at, (uint64_t)seen->least_at[whole[i]]), at += 8;
-    put64(at, (uint64_t)seen->most_at[whole[i]]), at += 8;
+  for (int i = 0; i < T_COUNT; i++) {
+    put64(at, (uint64_t)seen->least_at[i]), at += 8;
+    put64(at, (uint64_t)seen->most_at[i]), at += 8;
   }
   memcpy(&bits, &seen->least_float, 8), put64(at, bits), at += 8;
   memcpy(&bits, &seen->most_float, 8), put64(at, bits), at += 8;

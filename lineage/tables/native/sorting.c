@@ -50,44 +50,49 @@ static void merge_sort(Digest *at, Digest *other, size_t count) {
   if (from != at) memcpy(at, from, count * sizeof *at);
 }
 
-/* Sort `count` digests; `other` has room for as many. Two rounds by leading bits, as digests are spread evenly; buckets that
- * are not small after that are sorted by merging. */
-LT_EXPORT void lt_sort(Digest *at, Digest *other, size_t count) {
+/* Sort digests that lie in pieces into `out`, which has room for all; the pieces are used as scratch no more. Two rounds by leading
+ * bits, as digests are spread evenly; buckets that are not small after that are sorted by merging. 0 when memory is out. */
+LT_EXPORT int lt_sort(const Digest *const *pieces, const uint64_t *counts, int32_t many, Digest *out) {
   enum { FIRST = 256, MOST = 4096 };
-  if (count < 64) {
-    merge_sort(at, other, count);
-    return;
-  }
-  size_t starts[FIRST + 1] = {0}, next[FIRST];
-  for (size_t i = 0; i < count; i++) starts[at[i].bytes[0] + 1]++;
-  for (int b = 0; b < FIRST; b++) starts[b + 1] += starts[b];
-  memcpy(next, starts, sizeof next);
-  for (size_t i = 0; i < count; i++) other[next[at[i].bytes[0]]++] = at[i];
+  size_t starts[FIRST + 1] = {0}, next[FIRST], largest = 0;
+  for (int32_t piece = 0; piece < many; piece++)
+    for (size_t i = 0; i < counts[piece]; i++) starts[pieces[piece][i].bytes[0] + 1]++;
   for (int b = 0; b < FIRST; b++) {
-    Digest *from = other + starts[b], *to = at + starts[b];
+    if (starts[b + 1] > largest) largest = starts[b + 1];
+    starts[b + 1] += starts[b];
+  }
+  memcpy(next, starts, sizeof next);
+  for (int32_t piece = 0; piece < many; piece++)
+    for (size_t i = 0; i < counts[piece]; i++) out[next[pieces[piece][i].bytes[0]]++] = pieces[piece][i];
+  Digest *other = malloc((largest + 1) * sizeof *other);
+  if (!other) return 0;
+  for (int b = 0; b < FIRST; b++) {
+    Digest *at = out + starts[b];
     size_t some = starts[b + 1] - starts[b];
     uint32_t ends[MOST + 1];
     int bits = 1;
     while (bits < 12 && some >> bits > 2) bits++;
     if (some < 16 || some > UINT32_MAX) {
-      merge_sort(from, to, some);
-      memcpy(to, from, some * sizeof *to);
+      merge_sort(at, other, some);
       continue;
     }
     int shift = 56 - bits;
     uint32_t mask = (1u << bits) - 1;
+    memcpy(other, at, some * sizeof *at);
     memset(ends, 0, (mask + 2) * sizeof *ends);
-    for (size_t i = 0; i < some; i++) ends[(key_of(from[i].bytes) >> shift & mask) + 1]++;
+    for (size_t i = 0; i < some; i++) ends[(key_of(other[i].bytes) >> shift & mask) + 1]++;
     for (uint32_t k = 0; k <= mask; k++) ends[k + 1] += ends[k];
-    for (size_t i = 0; i < some; i++) to[ends[key_of(from[i].bytes) >> shift & mask]++] = from[i];
+    for (size_t i = 0; i < some; i++) at[ends[key_of(other[i].bytes) >> shift & mask]++] = other[i];
     uint32_t begin = 0; /* `ends` now holds where each bucket ends */
     for (uint32_t k = 0; k <= mask; k++) {
       uint32_t size = ends[k] - begin;
-      if (size > 24) merge_sort(to + begin, from + begin, size);
-      else if (size > 1) insertion(to + begin, size);
+      if (size > 24) merge_sort(at + begin, other, size);
+      else if (size > 1) insertion(at + begin, size);
       begin = ends[k];
     }
   }
+  free(other);
+  return 1;
 }
 
 /* Take the row keys of digests: their first 8 bytes as a number, big end first. */
@@ -138,4 +143,41 @@ LT_EXPORT size_t lt_merge(const Digest **at, size_t *left, const uint8_t *more, 
   }
   free(heap);
   return written;
+}
+
+/* Find the first of sorted keys from `at` on that is not less than `key`, stepping ever farther. */
+static size_t gallop(const uint64_t *keys, size_t at, size_t count, uint64_t key) {
+  size_t step = 1, low = at;
+  if (at >= count || keys[at] >= key) return at;
+  while (low + step < count && keys[low + step] < key) low += step, step *= 2;
+  size_t high = low + step < count ? low + step : count; /* keys[low] < key, and keys[high] is not */
+  for (low++; low < high;) {
+    size_t middle = low + (high - low) / 2;
+    if (keys[middle] < key) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/* Find the keys that two sorted lists share, and how often each has them; the lists given out have room for the shorter. */
+LT_EXPORT size_t lt_shared(const uint64_t *left, size_t left_count, const uint64_t *right, size_t right_count, uint64_t *keys,
+                           uint64_t *left_times, uint64_t *right_times) {
+  size_t a = 0, b = 0, found = 0;
+  while (a < left_count && b < right_count) {
+    if (left[a] < right[b]) {
+      a = gallop(left, a, left_count, right[b]);
+    } else if (right[b] < left[a]) {
+      b = gallop(right, b, right_count, left[a]);
+    } else {
+      uint64_t key = left[a];
+      size_t after_a = key == UINT64_MAX ? left_count : gallop(left, a, left_count, key + 1);
+      size_t after_b = key == UINT64_MAX ? right_count : gallop(right, b, right_count, key + 1);
+      keys[found] = key;
+      left_times[found] = after_a - a;
+      right_times[found++] = after_b - b;
+      a = after_a;
+      b = after_b;
+    }
+  }
+  return found;
 }

@@ -5,18 +5,6 @@
 
 static inline int digit(uint8_t c) { return (uint8_t)(c - '0') <= 9; }
 
-/* 8 digits at once: every byte between '0' and '9', or not. */
-static inline int eight_digits(uint64_t w) {
-  return ((w & 0xf0f0f0f0f0f0f0f0u) | ((w + 0x0606060606060606u) & 0xf0f0f0f0f0f0f0f0u) >> 4) == 0x3333333333333333u;
-}
-
-static inline uint32_t value_of_eight(uint64_t w) {
-  w -= 0x3030303030303030u;
-  w = w * 10 + (w >> 8);
-  return (uint32_t)((((w & 0x000000ff000000ffu) * 0x000f424000000064u) +
-                     ((w >> 16 & 0x000000ff000000ffu) * 0x0000271000000001u)) >> 32);
-}
-
 /* Read digits only, at most 19; 0 where there is something else. */
 static inline int digits_value(const uint8_t *at, size_t length, const uint8_t *end, uint64_t *value) {
   uint64_t sum = 0;
@@ -26,15 +14,15 @@ static inline int digits_value(const uint8_t *at, size_t length, const uint8_t *
     memcpy(&w, at, 8);
     unsigned empty = 8 * (8 - (unsigned)length);
     if (empty) w = w << empty | 0x3030303030303030u >> (64 - empty);
-    if (!eight_digits(w)) return 0;
-    *value = value_of_eight(w);
+    if (!lt_eight_digits(w)) return 0;
+    *value = lt_value_of_eight(w);
     return 1;
   }
   for (; length >= 8; at += 8, length -= 8) {
     uint64_t w;
     memcpy(&w, at, 8);
-    if (!eight_digits(w)) return 0;
-    sum = sum * 100000000u + value_of_eight(w);
+    if (!lt_eight_digits(w)) return 0;
+    sum = sum * 100000000u + lt_value_of_eight(w);
   }
 #else
   (void)end;
@@ -167,6 +155,28 @@ int lt_numeral(const uint8_t *at, size_t length, double *value) {
   const uint8_t *p = at, *end = at + length;
   int negative = length > 0 && *p == '-';
   p += negative;
+  if (end - p > 2 && end - p <= 20 && digit(*p) && (*p != '0' || p[1] == '.')) { /* most have a point, and 19 digits at most */
+    uint64_t sum = 0;
+    const uint8_t *q = p;
+    for (; q < end && digit(*q); q++) sum = sum * 10 + (uint64_t)(*q - '0');
+    if (q < end && *q == '.') {
+      const uint8_t *fraction = ++q;
+#if !LT_BIG_ENDIAN
+      for (; end - q >= 8; q += 8) {
+        uint64_t w;
+        memcpy(&w, q, 8);
+        if (!lt_eight_digits(w)) break;
+        sum = sum * 100000000u + lt_value_of_eight(w);
+      }
+#endif
+      for (; q < end && digit(*q); q++) sum = sum * 10 + (uint64_t)(*q - '0');
+      if (q == end) {
+        double x = lt_nearest(sum, -(int)(end - fraction));
+        *value = negative ? -x : x;
+        return 2;
+      }
+    }
+  }
   if (p == end) return 0;
   if (!digit(*p) && *p != '.') {
     if (!infinity_at(p, (size_t)(end - p))) return 0;
