@@ -26,6 +26,7 @@ from ._addresses import Addresses, Target
 from .repository import Repository
 from .sdk import open_repository
 
+_Specified: Any = AbstractFileSystem  # its methods' types are what it could find out about itself
 BLOCK = 64 << 10
 """Bytes that are read at once where a file is read here and there."""
 AHEAD = 8 << 20
@@ -34,7 +35,7 @@ _OPEN = 8
 """Files whose latest chunks are kept in memory when they have been closed, for the next reader."""
 
 
-class LinFileSystem(AbstractFileSystem):  # type: ignore[misc]
+class LinFileSystem(_Specified):  # type: ignore[misc]
     """Show a repository's artifacts as files and folders; see the module.
 
     Errors are Python's own, as tools expect them: `FileNotFoundError`, `IsADirectoryError`, `NotADirectoryError`,
