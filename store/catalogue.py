@@ -20,6 +20,8 @@ from .pack import Entry, Kind, Table
 if TYPE_CHECKING:
     import sqlite3
 
+GONE = "gone"
+"""The mark that changes when packs have gone away."""
 _VERSION = 1
 _SCHEMA = """
 CREATE TABLE pack (
@@ -29,6 +31,7 @@ CREATE TABLE record (
     digest BLOB, pack INTEGER, offset INTEGER, stored INTEGER, size INTEGER, form INTEGER, proof BLOB, bases BLOB,
     PRIMARY KEY (digest, pack, offset)
 ) WITHOUT ROWID, STRICT;
+CREATE TABLE whole (digest BLOB PRIMARY KEY) WITHOUT ROWID, STRICT;
 CREATE TABLE mark (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID, STRICT;
 """
 _FIND = "SELECT pack, offset, stored, size, form, proof, bases FROM record WHERE digest = ? ORDER BY pack DESC"
@@ -144,6 +147,24 @@ class Catalogue:
 
         return self._do(ask)
 
+    def is_whole(self, digest: bytes) -> bool:
+        """Tell whether all that a list needs was there, and no pack has gone away since."""
+        return (
+            self._do(
+                lambda connection: connection.execute("SELECT 1 FROM whole WHERE digest = ?", (digest,)).fetchone()
+            )
+            is not None
+        )
+
+    def note_whole(self, digest: bytes, gone: str | None) -> None:
+        """Note that all that a list needs is there, unless a pack has gone away since `mark(GONE)` was asked."""
+        self._do(
+            lambda connection: connection.execute(
+                "INSERT OR IGNORE INTO whole SELECT ? WHERE (SELECT value FROM mark WHERE name = ?) IS ?",
+                (digest, GONE, gone),
+            )
+        )
+
     def mark(self, name: str) -> str | None:
         """Return what was noted under a name."""
         row = self._do(
@@ -220,6 +241,10 @@ class Catalogue:
         connection.execute("DELETE FROM lost")
         connection.executemany("INSERT INTO lost VALUES (?)", [(number,) for number in numbers])
         if numbers:
+            connection.execute("DELETE FROM whole")
+            connection.execute(
+                "INSERT INTO mark VALUES (?, '1') ON CONFLICT (name) DO UPDATE SET value = value + 1", (GONE,)
+            )
             connection.execute("DELETE FROM record WHERE pack IN (SELECT number FROM lost)")
 
     def _name(self, connection: sqlite3.Connection, number: int) -> str:
@@ -273,7 +298,7 @@ class Catalogue:
             if connection.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
                 connection.execute("BEGIN IMMEDIATE")
                 if connection.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
-                    for table in ("pack", "record", "mark"):
+                    for table in ("pack", "record", "whole", "mark"):
                         connection.execute(f"DROP TABLE IF EXISTS {table}")
                     for statement in _SCHEMA.split(";"):
                         connection.execute(statement)

@@ -56,8 +56,13 @@ class Fetcher:
         One that can be read as it is comes before a list, and a new one before an old one.
         """
         found = [record for record in self._packs.catalogue.find(digest.value) if record.entry.kind in _WHOLE]
-        found.sort(key=lambda record: (record.pack in self._packs.damaged, record.entry.kind == Kind.LIST))
-        return found[0] if found else None
+        return self.best(found) if found else None
+
+    def best(self, found: Sequence[Record]) -> Record:
+        """Return which of a blob's records is to be read first."""
+        if len(found) == 1:
+            return found[0]
+        return min(found, key=lambda each: (each.pack in self._packs.damaged, each.entry.kind == Kind.LIST))
 
     def parts(self, digest: Digest, record: Record) -> list[Part]:
         """Return of which chunks a blob consists.
@@ -178,14 +183,10 @@ class Fetcher:
             except NotFoundError:
                 self._packs.refresh()
         for _ in range(2):
-            for record in self._packs.catalogue.find(digest):
-                if record.entry.kind in _PARTS and record != first:
-                    try:
-                        return self.plain(record)
-                    except CorruptContentError as error:
-                        problem = problem or error
-                    except NotFoundError:
-                        continue
+            plain, found = self._any(digest, 0, but=first)
+            problem = problem or found
+            if plain is not None:
+                return plain
             if problem is not None:
                 raise problem
             if not self._packs.refresh():
@@ -235,16 +236,25 @@ class Fetcher:
         return zstd.decompress(stored, entry.size, prefix)
 
     def _base(self, digest: bytes, depth: int) -> bytes:
+        plain, problem = self._any(digest, depth)
+        if plain is None:
+            raise problem or NotFoundError(f"the base {Digest(digest)} is in no pack of {self._packs.place.url}")
+        return plain
+
+    def _any(
+        self, digest: bytes, depth: int, but: Record | None = None
+    ) -> tuple[bytes | None, CorruptContentError | None]:
+        """Return the bytes of a chunk from the first pack that has them undamaged, or what was wrong with one."""
         problem: CorruptContentError | None = None
         for record in self._packs.catalogue.find(digest):
-            if record.entry.kind in _PARTS:
+            if record.entry.kind in _PARTS and record != but:
                 try:
-                    return self.plain(record, depth)
+                    return self.plain(record, depth), None
                 except CorruptContentError as error:
                     problem = problem or error
                 except NotFoundError:
                     continue
-        raise problem or NotFoundError(f"the base {Digest(digest)} is in no pack of {self._packs.place.url}")
+        return None, problem
 
     def _among(self, digests: set[bytes]) -> dict[bytes, list[Record]]:
         found = self._packs.catalogue.among(digests, _PARTS)

@@ -104,7 +104,7 @@ class Upkeep:
         if not whole:
             return
         reached.add((digest.value, True))
-        waiting = []
+        waiting: list[bytes] = []
         for record in whole:
             if record.entry.kind == Kind.LIST:
                 waiting += self._fetch.every_part(record)
