@@ -30,10 +30,17 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """One way to do a scenario's work; `run` prepares what must not be timed, and times the rest."""
+    """One way to do a scenario's work.
+
+    Attributes:
+        name: Who does it.
+        run: Prepares what must not be timed, and times the rest.
+        once: Whether one run is enough: it is many times slower than those that are compared.
+    """
 
     name: str
     run: Callable[[], Sample]
+    once: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +134,8 @@ def measure(scenario: Scenario, runs: int) -> list[Row]:
     for number in range(scenario.runs or runs):
         shift = number % len(scenario.contenders)
         for contender in (*scenario.contenders[shift:], *scenario.contenders[:shift]):
-            samples[contender.name].append(contender.run())
+            if number == 0 or not contender.once:
+                samples[contender.name].append(contender.run())
     medians = {name: statistics.median(sample.seconds for sample in taken) for name, taken in samples.items()}
     baseline = medians[scenario.contenders[0].name]
     goal = scenario.goal

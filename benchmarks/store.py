@@ -21,8 +21,10 @@ from .versions import kinds
 GIB = 1 << 30
 PIECE = 1 << 24
 VERSIONED = 300_000_000
-WHOLE = frozenset({"dvc", "mlflow", "git-annex", "git-lfs"})
+WHOLE = frozenset({"dvc", "mlflow", "git-annex", "git-lfs", "oxen"})
 """They keep each version whole, which one kind of content shows as well as ten."""
+SLOW = frozenset({"dvc", "mlflow", "git-annex", "oxen"})
+"""They run once with many small files: each run takes up to a minute."""
 SMOKED = frozenset({2, 7, 8})
 """The kinds that a trial looks at: a delta, a difference of numbers, a folder."""
 
@@ -136,7 +138,7 @@ def _pair(folder: Folder, source: Path, what: str, peers: list[type[Peer]]) -> I
     plainly = Contender("cp", lambda: copied(source, folder.fresh("copy"), sync=False))
     yield Scenario(
         f"put {what}",
-        [copying, *(Contender(kind.name, _fresh(kind, folder, source)) for kind in peers)],
+        [copying, *(Contender(kind.name, _fresh(kind, folder, source), many and kind.name in SLOW) for kind in peers)],
         goal=0.5 if many else 1.3,
         goal_for="lin",
         goal_of="cp + sync",
@@ -145,12 +147,12 @@ def _pair(folder: Folder, source: Path, what: str, peers: list[type[Peer]]) -> I
     for peer in kept:
         peer.take(source)
         peer.put()
-    asked = [Contender(peer.name, _again(peer)) for peer in kept]
+    asked = [Contender(peer.name, _again(peer), many and peer.name in SLOW) for peer in kept]
     if many:
         tree, status = _status(folder, source)
         base = Contender("git status", status)
         yield Scenario(f"put {what} again, unchanged", [base, *asked], goal=1.5, goal_for="lin", goal_of="git status")
-        changed = [Contender(peer.name, _touched(peer, source)) for peer in kept]
+        changed = [Contender(peer.name, _touched(peer, source), peer.name in SLOW) for peer in kept]
         yield Scenario(
             f"put {what} again, one of them changed", [base, *changed], goal=1.5, goal_for="lin", goal_of="git status"
         )
@@ -158,7 +160,11 @@ def _pair(folder: Folder, source: Path, what: str, peers: list[type[Peer]]) -> I
     else:
         base = Contender("lin version", lambda: command(LIN, "version", cwd=folder.path))
         yield Scenario(f"put {what} again, unchanged", [base, *asked], goal=1.2, goal_for="lin", goal_of="lin version")
-    getting = [Contender(peer.name, _got(peer, folder)) for peer in kept if type(peer).get is not Peer.get]
+    getting = [
+        Contender(peer.name, _got(peer, folder), many and peer.name in SLOW)
+        for peer in kept
+        if type(peer).get is not Peer.get
+    ]
     yield Scenario(f"get {what}", [plainly, copying, *getting], goal=1.5 if many else 1.2, goal_for="lin", goal_of="cp")
     for peer in kept:
         remove(peer.folder)
