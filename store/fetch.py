@@ -5,9 +5,11 @@ Where a digest is in several packs, the next one is tried when one is damaged.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from threading import Lock
 
 from lin.errors import CorruptBlobError, CorruptContentError, NotFoundError, UnsupportedFormatError
 
@@ -21,6 +23,8 @@ from .packs import Packs
 _PARTS = (Kind.CHUNK, Kind.BLOB)
 _WHOLE = (Kind.BLOB, Kind.LIST)
 _BATCH = 500
+_BASES = 8 << 20
+"""Bytes of bases that are held: chunks that follow one another lean on the same ones, or on others that do."""
 SPAN = 1 << 20
 """Bytes that are read at once where chunks lie one after another as they are."""
 
@@ -47,6 +51,9 @@ class Fetcher:
 
     def __init__(self, packs: Packs) -> None:
         self._packs = packs
+        self._lock = Lock()
+        self._bases: OrderedDict[bytes, bytes] = OrderedDict()
+        self._held = 0
 
     # ------------------------------------------------------------------------ blobs
 
@@ -193,6 +200,13 @@ class Fetcher:
                 break
         raise NotFoundError(f"the chunk {Digest(digest)} is in no pack of {self._packs.place.url}")
 
+    def stored(self, digest: bytes, coding: Coding) -> bytes | None:
+        """Return what is stored of a chunk in a given coding, unverified; None where there is no such record."""
+        for record in self._packs.catalogue.find(digest):
+            if record.entry.coding == coding and record.entry.kind in _PARTS:
+                return self._packs.stored(record)
+        return None
+
     def plain(self, record: Record, depth: int = 0) -> bytes:
         """Return the verified bytes of one record.
 
@@ -236,9 +250,20 @@ class Fetcher:
         return zstd.decompress(stored, entry.size, prefix)
 
     def _base(self, digest: bytes, depth: int) -> bytes:
+        with self._lock:
+            held = self._bases.get(digest)
+            if held is not None:
+                self._bases.move_to_end(digest)
+                return held
         plain, problem = self._any(digest, depth)
         if plain is None:
             raise problem or NotFoundError(f"the base {Digest(digest)} is in no pack of {self._packs.place.url}")
+        with self._lock:
+            if digest not in self._bases:
+                self._bases[digest] = plain
+                self._held += len(plain)
+            while self._held > _BASES:
+                self._held -= len(self._bases.popitem(last=False)[1])
         return plain
 
     def _any(
