@@ -482,10 +482,16 @@ class BlobWriter:
             parts = None if record is None else self._fetch.parts(like, record)
         except (CorruptContentError, NotFoundError):
             return None  # a damaged previous version is no reason to refuse a new one
-        return Differ(parts, self._plain, self.packer.base) if parts else None
+        return Differ(parts, self._plain, self.packer.base, self._numbers) if parts else None
 
     def _plain(self, digest: bytes) -> bytes | None:
         try:
             return self._fetch.chunk(digest)
+        except (CorruptContentError, NotFoundError):
+            return None
+
+    def _numbers(self, digest: bytes) -> bytes | None:
+        try:
+            return self._fetch.stored(digest, Coding.NUMBERS)
         except (CorruptContentError, NotFoundError):
             return None
