@@ -14,6 +14,7 @@ from typing import BinaryIO, cast
 
 from lin.errors import BlobNotFoundError, CorruptBlobError, CorruptContentError, NotFoundError
 
+from .bundle import index_file, make_index
 from .catalogue import Catalogue, Record
 from .check import Problem, check
 from .cutting import CUTTER
@@ -21,7 +22,7 @@ from .delta_choice import Differ
 from .digest import Digest
 from .fetch import Fetcher
 from .intake import take
-from .pack import Coding, Entry, Kind
+from .pack import Coding, Entry, Kind, Table, pack_file
 from .packing import Coded, Packer, squeeze
 from .packs import OBJECTS, Packs, loose_digest, loose_file
 from .place import Place
@@ -31,6 +32,11 @@ from .pump import PIECE, Reader, fill, hasher, piece, pump
 from .ranges import BlobFile
 from .spool import Spool
 from .upkeep import Upkeep
+
+_INDEX = 32 << 20
+"""Bytes of an index file at which another one is begun."""
+_UNINDEXED = 64
+"""So many packs that had to be asked one by one are worth an index file."""
 
 
 class BlobStore:
@@ -116,6 +122,8 @@ class BlobStore:
             finally:
                 packer.drop()
         self._learn(packer)
+        if self.packs.unindexed >= _UNINDEXED:
+            self.index(_UNINDEXED)
 
     def _learn(self, packer: Packer) -> None:
         """Take what was written into the catalogue, and save what was counted on and is about to be deleted."""
@@ -147,7 +155,11 @@ class BlobStore:
 
     def has(self, digest: Digest) -> bool:
         """Tell whether the blob is there; its bytes are not looked at."""
-        return self._find(digest) is not None
+        found = self._find(digest)
+        if isinstance(found, Record) and self.place.size(pack_file(found.pack)) is None:
+            self.packs.refresh()  # someone else has deleted it since
+            found = self._find(digest)
+        return found is not None
 
     def have(self, digests: Iterable[Digest]) -> set[Digest]:
         """Return those blobs that are there; the place is asked once, not once for each."""
@@ -217,6 +229,39 @@ class BlobStore:
                 for name in gone
                 if name in sizes
             )
+
+    def index(self, least: int = 1) -> int:
+        """Write an index file of the packs that are in none, so that a new reader need not ask each of them.
+
+        Args:
+            least: How many packs there have to be for it.
+
+        Returns:
+            How many packs it tells of; 0 if none was written.
+        """
+        self.packs.refresh()
+        indexed = {table.name for table in self.packs.indexed()}
+        sizes = {name: size for name, size in self.catalogue.packs().items() if name not in indexed}
+        if len(sizes) < max(1, least):
+            return 0
+        tables: list[Table] = []
+        waiting = 0
+        for pack, size in sizes.items():
+            tables.append(self.packs.table(pack, size))
+            waiting += len(tables[-1].tail)
+            if waiting >= _INDEX:
+                self._write_index(tables)
+                tables, waiting = [], 0
+        if tables:
+            self._write_index(tables)
+        self.packs.unindexed = 0
+        return len(sizes)
+
+    def _write_index(self, tables: Sequence[Table]) -> None:
+        name, data = make_index(tables)
+        with self.place.upload() as upload:
+            upload.write(data)
+            upload.commit(index_file(name))
 
     def check(self) -> Iterator[Problem]:
         """Read every file of the store and yield what is wrong with any of them, whether or not a blob needs it."""

@@ -103,6 +103,24 @@ class Catalogue:
         self._do(ask)
         return found
 
+    def plain_blobs(self, digests: Sequence[bytes]) -> Iterator[tuple[bytes, str, int]]:
+        """Yield digest, pack and size of those that are there as small blobs that need nothing else."""
+
+        def ask(connection: sqlite3.Connection) -> list[tuple[bytes, str, int]]:
+            found = []
+            for start in range(0, len(digests), _MANY):
+                part = digests[start : start + _MANY]
+                marks = ",".join("?" * len(part))
+                rows = connection.execute(
+                    "SELECT digest, pack, size FROM record"  # noqa: S608 - marks are '?'
+                    f" WHERE digest IN ({marks}) AND form & 255 = 1 AND bases IS NULL",
+                    part,
+                )
+                found += [(digest, self._name(connection, pack), size) for digest, pack, size in rows]
+            return found
+
+        yield from self._do(ask)
+
     def blobs(self) -> Iterator[tuple[bytes, int]]:
         """Yield every blob's digest and size, in the order of the digests."""
         last = b""
@@ -267,6 +285,10 @@ class Catalogue:
                         self._connection = self._open()
                     return work(self._connection)
                 except sqlite3.OperationalError as error:
+                    if self._connection is None and self._path is not None:
+                        # The cache cannot be written to: do without it.
+                        self._path = None
+                        return self._do(work)
                     raise BackendError(
                         f"cannot use the catalogue of packs {self._path}: {error}",
                         hint="It can be deleted at any time: it is made again.",

@@ -118,7 +118,9 @@ class Packer:
             found = {digest: self._new[digest, True].size for digest in wanted if (digest, True) in self._new}
             if self.rewrite:
                 return found
-        for digest, records in self._packs.catalogue.among(wanted).items():
+        found |= self._reliance.plain_blobs(wanted)
+        rest = [digest for digest in wanted if digest not in found]
+        for digest, records in self._packs.catalogue.among(rest).items():
             size = self._reliance.blob(records)
             if size is not None:
                 found[digest] = size

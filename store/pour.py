@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import chain, islice
+from typing import TYPE_CHECKING
 
 from .fetch import SPAN, Fetcher, Span
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 _NEAR = 2
 """Threads that read from a disk: more of them decode, but the disk is one."""
@@ -72,6 +75,8 @@ def _pour(
 
 def threads(count: int) -> ThreadPoolExecutor:
     """Return this process's threads: those of the one that it was forked from are not there."""
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - start-up: small blobs need no threads
+
     found = _pools.get(count)
     if found is None or found[0] != os.getpid():
         found = _pools[count] = (os.getpid(), ThreadPoolExecutor(count, "lin-store"))

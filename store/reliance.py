@@ -49,6 +49,16 @@ class Reliance:
                 return record.entry.size
         return None
 
+    def plain_blobs(self, digests: Sequence[bytes]) -> dict[bytes, int]:
+        """Return the sizes of those that are small blobs that need nothing else, and can be counted on."""
+        found = {}
+        for digest, pack, size in self._packs.catalogue.plain_blobs(digests):
+            if self._is_sound(pack):
+                found[digest] = size
+                with self._lock:
+                    self._counted.setdefault(pack, set()).add(digest)
+        return found
+
     def counts(self, record: Record, depth: int = 0) -> bool:
         """Tell whether a record can be counted on, with all that it needs."""
         entry = record.entry
