@@ -20,6 +20,8 @@ from .pack import Entry, Kind, Table
 if TYPE_CHECKING:
     import sqlite3
 
+_CACHE_KIB = 64 * 1024
+"""The most memory that SQLite keeps pages in: with less, adding to ten million records would read most pages twice."""
 GONE = "gone"
 """The mark that changes when packs have gone away."""
 _VERSION = 1
@@ -317,6 +319,7 @@ class Catalogue:
         try:
             _write_ahead(connection)
             connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
             if connection.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
                 connection.execute("BEGIN IMMEDIATE")
                 if connection.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
