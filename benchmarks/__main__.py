@@ -12,14 +12,14 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from . import files, graph, startup, tables
+from . import graph, startup, store, tables
 from .measuring import Folder, Row, Scenario, measure
 from .table import show
 
 SUITES: dict[str, Callable[..., Iterator[Scenario]]] = {
     "startup": startup.scenarios,
     "graph": graph.scenarios,
-    "files": files.scenarios,
+    "store": store.scenarios,
     "tables": tables.scenarios,
 }
 RESULTS = Path(__file__).parent / "results"

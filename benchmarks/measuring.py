@@ -20,18 +20,27 @@ class Sample:
     Attributes:
         seconds: Wall-clock time.
         peak: Bytes of resident memory at most; None for what ran in this process.
+        added: Bytes by which a repository grew; None where that is not looked at.
     """
 
     seconds: float
     peak: int | None = None
+    added: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """One way to do a scenario's work; `run` prepares what must not be timed, and times the rest."""
+    """One way to do a scenario's work.
+
+    Attributes:
+        name: Who does it.
+        run: Prepares what must not be timed, and times the rest.
+        once: Whether one run is enough: it is many times slower than those that are compared.
+    """
 
     name: str
     run: Callable[[], Sample]
+    once: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +52,7 @@ class Scenario:
         contenders: The first is the baseline of the ratios.
         goal: Seconds that lin may take by its own design; None where it states none.
         goal_for: The contender that the goal is about.
+        goal_of: The contender whose median the goal is a multiple of; None if it is in seconds.
         runs: How often each contender runs; the command's default if None.
     """
 
@@ -50,6 +60,7 @@ class Scenario:
     contenders: Sequence[Contender]
     goal: float | None = None
     goal_for: str | None = None
+    goal_of: str | None = None
     runs: int | None = None
 
 
@@ -94,6 +105,12 @@ class Row:
         """The most resident memory in bytes that any run needed."""
         return max((sample.peak for sample in self.samples if sample.peak is not None), default=None)
 
+    @property
+    def added(self) -> int | None:
+        """The median number of bytes that the repository grew by."""
+        grown = [sample.added for sample in self.samples if sample.added is not None]
+        return round(statistics.median(grown)) if grown else None
+
     def to_json(self) -> dict[str, Any]:
         """Return the row with all of its samples."""
         return {
@@ -105,6 +122,7 @@ class Row:
             "p95_s": self.p95,
             "ratio": self.ratio,
             "peak_bytes": self.peak,
+            "added_bytes": self.added,
             "goal_s": self.goal,
             "samples_s": [sample.seconds for sample in self.samples],
         }
@@ -116,10 +134,15 @@ def measure(scenario: Scenario, runs: int) -> list[Row]:
     for number in range(scenario.runs or runs):
         shift = number % len(scenario.contenders)
         for contender in (*scenario.contenders[shift:], *scenario.contenders[:shift]):
-            samples[contender.name].append(contender.run())
-    baseline = statistics.median(sample.seconds for sample in samples[scenario.contenders[0].name])
+            if number == 0 or not contender.once:
+                samples[contender.name].append(contender.run())
+    medians = {name: statistics.median(sample.seconds for sample in taken) for name, taken in samples.items()}
+    baseline = medians[scenario.contenders[0].name]
+    goal = scenario.goal
+    if goal is not None and scenario.goal_of is not None:
+        goal *= medians[scenario.goal_of]
     return [
-        Row(scenario.title, name, taken, baseline, scenario.goal if name == scenario.goal_for else None)
+        Row(scenario.title, name, taken, baseline, goal if name == scenario.goal_for else None)
         for name, taken in samples.items()
     ]
 

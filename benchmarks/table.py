@@ -22,12 +22,20 @@ def size(value: int | None) -> str:
     return "" if value is None else f"{value / 2**20:,.0f} MiB"
 
 
-def line(row: Row) -> str:
+def count(value: int | None) -> str:
+    """Write a number of bytes with four figures."""
+    if value is None:
+        return ""
+    return f"{value:,} B" if value < 10_000 else f"{value / 1e6:,.4g} MB"
+
+
+def line(row: Row, *, added: bool = False) -> str:
     """Return a row's line."""
     spread = f"{seconds(row.least)} … {seconds(row.most)}"
     ratio = f"{row.ratio:.2f}x"
     times = f"{seconds(row.median):>9} | {spread:>21} | {seconds(row.p95):>9}"
-    return f"| {row.contender:<32} | {times} | {ratio:>7} | {size(row.peak):>9} |"
+    more = f" {count(row.added):>11} |" if added else ""
+    return f"| {row.contender:<32} | {times} | {ratio:>7} | {size(row.peak):>9} |{more}"
 
 
 def goal(row: Row) -> str:
@@ -39,4 +47,7 @@ def goal(row: Row) -> str:
 def show(rows: list[Row]) -> str:
     """Return a scenario's part of the table, under its title."""
     goals = [f"\n{goal(row)}" for row in rows if row.goal is not None]
-    return "\n".join([f"\n**{rows[0].scenario}**\n", HEAD, RULE, *map(line, rows), *goals])
+    added = any(row.added is not None for row in rows)
+    head = HEAD + (f" {'added':>11} |" if added else "")
+    rule = RULE + (f" {'-' * 10}: |" if added else "")
+    return "\n".join([f"\n**{rows[0].scenario}**\n", head, rule, *(line(row, added=added) for row in rows), *goals])

@@ -7,7 +7,10 @@ crash leaves the old log or the new one. Files without a checkpoint that implies
 
 from __future__ import annotations
 
+import threading
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeVar
@@ -38,6 +41,8 @@ T = TypeVar("T")
 FOLDER = "log"
 CHECKPOINT = f"{FOLDER}/checkpoint"
 
+_KEPT = 16
+"""Files of the log's right edge that are kept where reading is a request."""
 _RESTORE = "Restore it from a copy of the repository."
 
 
@@ -84,6 +89,10 @@ class Log:
         """Read a checkpoint, and verify the log's signature."""
         self.opened = not isinstance(place, LocalPlace)
         """Whether its files were looked at: a local log may have to be brought in order first."""
+        self._local = threading.local()
+        self._last: Checkpoint | None = None
+        self._kept: OrderedDict[str, bytes] = OrderedDict()
+        self._keeping = threading.Lock()
 
     def create(self, key: Signer) -> Checkpoint:
         """Start an empty log: a checkpoint of size 0.
@@ -116,13 +125,35 @@ class Log:
         if not self.opened:
             self._open()
             self.opened = True
+        standing: Checkpoint | None = getattr(self._local, "standing", None)
+        if standing is not None:
+            return standing
         try:
             note = self._place.read(CHECKPOINT)
         except NotFoundError as error:
             raise CorruptLogError(
                 f"the log of {self._place.url} has no checkpoint", hint=f"Restore {CHECKPOINT} from a copy."
             ) from error
-        return self.verified(note)
+        self._last = self.verified(note)
+        return self._last
+
+    def last_seen(self) -> Checkpoint:
+        """Return the checkpoint that was read or written last through this object; reads it if none was."""
+        return self._last or self.checkpoint()
+
+    @contextmanager
+    def standing_at(self, at: Checkpoint) -> Iterator[None]:
+        """Take a checkpoint that was read or written before for the present one, in this thread.
+
+        Within the block, files that this object wrote or read in such a block are not read again: where every read is a
+        request, a commit needs few of them. What is read so must be proven by other means, as a commit that takes
+        its place proves that it goes on from the newest checkpoint.
+        """
+        self._local.standing = at
+        try:
+            yield
+        finally:
+            self._local.standing = None
 
     def read(self, start: int = 0, stop: int | None = None, *, at: Checkpoint | None = None) -> Iterator[Leaf]:
         """Yield the leaves from `start` up to before `stop`, in order.
@@ -274,17 +305,23 @@ class Log:
         with self._place.batch() as batch:
             for name, data in planned.files:
                 batch.replace(f"{FOLDER}/{name}", data)
+        if not self._place.near:
+            for name, data in planned.files:
+                self._keep(f"{FOLDER}/{name}", data)
 
-    def publish(self, new: Checkpoint, *, before: Checkpoint, kept: Checkpoint | None = None) -> None:
+    def publish(self, new: Checkpoint, *, before: Checkpoint, kept: Checkpoint | None = None, every: int = 1) -> None:
         """Make the checkpoint of a written plan the present one, and drop partial tiles that nobody needs any more.
 
         Args:
             new: It.
             before: The present one until now.
             kept: One whose partial tiles are needed all the same.
+            every: Look for such tiles when the log's size passes a multiple of this.
         """
         self._place.replace(CHECKPOINT, new.note)
-        self._drop_superseded(before, new, kept)
+        self._last = new
+        if new.size // every != before.size // every:
+            self._drop_superseded(before, new, kept)
 
     # ------------------------------------------------------------------------
 
@@ -330,7 +367,7 @@ class Log:
         while True:  # at most 256 times, since the next tile is always wider
             name, width = f"{FOLDER}/{tile.name}", tile.width
             try:
-                data = self._place.read(name)
+                data = self._data(name)
                 break
             except NotFoundError as error:
                 while tile.width == width:
@@ -346,6 +383,22 @@ class Log:
             return decode(data, expected=width)[: wanted.width]
         except CorruptLogError as error:
             raise CorruptLogError(f"{name}: {error.message}", hint=_RESTORE) from error
+
+    def _data(self, name: str) -> bytes:
+        if getattr(self._local, "standing", None) is None:
+            return self._place.read(name)
+        data = self._kept.get(name)
+        if data is None:
+            data = self._place.read(name)
+            self._keep(name, data)
+        return data
+
+    def _keep(self, name: str, data: bytes) -> None:
+        with self._keeping:
+            self._kept[name] = data
+            self._kept.move_to_end(name)
+            while len(self._kept) > _KEPT:
+                self._kept.popitem(last=False)
 
     def _newer(self, seen: Checkpoint) -> Checkpoint | None:
         """Return a later checkpoint, also one that is signed in a commit file but not published yet (or again)."""

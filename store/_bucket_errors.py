@@ -43,6 +43,7 @@ _STRANGER = frozenset(
         "InvalidAuthenticationInfo",
         "AuthenticationRequired",
         "NoAuthenticationInformation",
+        "XAdminUserNotFound",
     }
 )
 _ELSEWHERE = frozenset(
@@ -114,6 +115,7 @@ def told(error: Exception, action: str, name: str, url: str, settings: Settings)
     message = f"cannot {action} {url}/{name}: {said.reason}"
     return (
         _no_bucket(said, message, url, settings)
+        or _full(said, message)
         or _no_access(said, message, url, settings)
         or _other(said, message, error)
     )
@@ -171,14 +173,17 @@ def no_credentials(url: str, settings: Settings) -> PermissionDeniedError:
     )
 
 
+def _full(said: _Said, message: str) -> LinError | None:
+    if said.status == 507 or said.code in _FULL or "no space left" in said.text.lower():  # noqa: PLR2004
+        return StorageFullError(
+            message, hint="Make room there, or raise the quota, and try again; what was stored before is unharmed."
+        )
+    return None
+
+
 def _other(said: _Said, message: str, error: Exception) -> LinError:
     if isinstance(error, FileNotFoundError) or said.status == 404:  # noqa: PLR2004
         return NotFoundError(message, hint="Check the address: the file is not there.")
-    if said.status == 507 or said.code in _FULL or "no space left" in said.text.lower():  # noqa: PLR2004
-        return StorageFullError(
-            message,
-            hint="Make room there, or have the quota raised, and try again; what was stored before is unharmed.",
-        )
     if said.status in {409, 412} or said.code in TAKEN:
         return ConflictError(message, hint="Another writer was faster: read it, then decide.")
     if said.status == 429 or said.status >= 500:  # noqa: PLR2004

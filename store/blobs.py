@@ -7,13 +7,14 @@ before it answers, so a wrong byte is a `CorruptBlobError` and never data. `docs
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from lin.errors import BlobNotFoundError, CorruptBlobError, CorruptContentError, NotFoundError
 
+from .bundle import index_file, make_index
 from .catalogue import Catalogue, Record
 from .check import Problem, check
 from .cutting import CUTTER
@@ -21,7 +22,7 @@ from .delta_choice import Differ
 from .digest import Digest
 from .fetch import Fetcher
 from .intake import take
-from .pack import Coding, Entry, Kind
+from .pack import Coding, Entry, Kind, Table, pack_file
 from .packing import Coded, Packer, squeeze
 from .packs import OBJECTS, Packs, loose_digest, loose_file
 from .place import Place
@@ -31,6 +32,11 @@ from .pump import PIECE, Reader, fill, hasher, piece, pump
 from .ranges import BlobFile
 from .spool import Spool
 from .upkeep import Upkeep
+
+_INDEX = 32 << 20
+"""Bytes of an index file at which another one is begun."""
+_UNINDEXED = 64
+"""So many packs that had to be asked one by one are worth an index file."""
 
 
 class BlobStore:
@@ -124,14 +130,16 @@ class BlobStore:
             self._before_writing = None
         self.packs.refresh()
         with self.place.batch() as batch:
-            packer = Packer(batch, self.packs, rewrite=rewrite)
-            packer.doomed.update(doomed)
+            packer = Packer(batch, self.packs, self._fetch, rewrite=rewrite)
+            packer.avoid(doomed)
             try:
                 yield BlobWriter(packer, self._fetch)
                 packer.finish()
             finally:
                 packer.drop()
         self._learn(packer)
+        if self.packs.unindexed >= _UNINDEXED:
+            self.index(_UNINDEXED)
 
     def _learn(self, packer: Packer) -> None:
         """Take what was written into the catalogue, and save what was counted on and is about to be deleted."""
@@ -142,7 +150,7 @@ class BlobStore:
             if not lost:
                 return
             with self.place.batch() as batch:
-                packer = Packer(batch, self.packs)
+                packer = Packer(batch, self.packs, self._fetch)
                 try:
                     self._save(lost, packer)
                     packer.finish()
@@ -152,18 +160,22 @@ class BlobStore:
     def _save(self, digests: Iterable[bytes], packer: Packer) -> None:
         for digest in digests:
             for record in self.catalogue.find(digest):
-                if record.pack not in packer.doomed:
-                    break
-                if record.entry.kind == Kind.LIST:
-                    packer.add(digest, record.entry.size, Kind.LIST, Coded(self._fetch.plain(record), Coding.RAW))
-                else:
-                    packer.add(digest, record.entry.size, Kind(record.entry.kind), squeeze(self._fetch.chunk(digest)))
+                kind = Kind(record.entry.kind)
+                if kind == Kind.LIST:
+                    if packer.has_blob(digest) is None:
+                        packer.add(digest, record.entry.size, kind, Coded(self._fetch.plain(record), Coding.RAW))
+                elif packer.base(digest) is None or (kind == Kind.BLOB and packer.has_blob(digest) is None):
+                    packer.add(digest, record.entry.size, kind, squeeze(self._fetch.chunk(digest)))
 
     # ------------------------------------------------------------------------ asking
 
     def has(self, digest: Digest) -> bool:
         """Tell whether the blob is there; its bytes are not looked at."""
-        return self._find(digest) is not None
+        found = self._find(digest)
+        if isinstance(found, Record) and self.place.size(pack_file(found.pack)) is None:
+            self.packs.refresh()  # someone else has deleted it since
+            found = self._find(digest)
+        return found is not None
 
     def have(self, digests: Iterable[Digest]) -> set[Digest]:
         """Return those blobs that are there; the place is asked once, not once for each."""
@@ -173,6 +185,17 @@ class BlobStore:
         if self.packs.loose:
             found |= {digest for digest in wanted - found if self.place.size(loose_file(digest)) is not None}
         return {Digest(digest) for digest in found}
+
+    def locate(self, digests: Iterable[Digest]) -> Mapping[Digest, Record]:
+        """Return where blobs lie, for `copy_to`: many at once cost a fraction of one by one.
+
+        One that is missing is not there, or is to be looked for by itself.
+        """
+        self.packs.ready()
+        return {
+            Digest(each): self._fetch.best(records)
+            for each, records in self.catalogue.among(digest.value for digest in digests).items()
+        }
 
     def size(self, digest: Digest) -> int:
         """Return a blob's size in bytes; raises `BlobNotFoundError`."""
@@ -228,6 +251,39 @@ class BlobStore:
                 for name in gone
                 if name in sizes
             )
+
+    def index(self, least: int = 1) -> int:
+        """Write an index file of the packs that are in none, so that a new reader need not ask each of them.
+
+        Args:
+            least: How many packs there have to be for it.
+
+        Returns:
+            How many packs it tells of; 0 if none was written.
+        """
+        self.packs.refresh()
+        indexed = {table.name for table in self.packs.indexed()}
+        sizes = {name: size for name, size in self.catalogue.packs().items() if name not in indexed}
+        if len(sizes) < max(1, least):
+            return 0
+        tables: list[Table] = []
+        waiting = 0
+        for pack, size in sizes.items():
+            tables.append(self.packs.table(pack, size))
+            waiting += len(tables[-1].tail)
+            if waiting >= _INDEX:
+                self._write_index(tables)
+                tables, waiting = [], 0
+        if tables:
+            self._write_index(tables)
+        self.packs.unindexed = 0
+        return len(sizes)
+
+    def _write_index(self, tables: Sequence[Table]) -> None:
+        name, data = make_index(tables)
+        with self.place.upload() as upload:
+            upload.write(data)
+            upload.commit(index_file(name))
 
     def check(self) -> Iterator[Problem]:
         """Read every file of the store and yield what is wrong with any of them, whether or not a blob needs it."""
@@ -291,6 +347,8 @@ class BlobStore:
         digest: Digest,
         write: Callable[[memoryview], object] | None,
         advance: Callable[[int], None] | None = None,
+        *,
+        found: Record | None = None,
     ) -> int:
         """Pass a blob's bytes on in one pass, before they are verified; return how many there are.
 
@@ -300,31 +358,63 @@ class BlobStore:
             digest: Which blob.
             write: Takes each piece, all of it; None only verifies.
             advance: Told of each piece's size.
+            found: What `locate` said of it.
 
         Raises:
             BlobNotFoundError: It is not here.
             CorruptBlobError: What was written is wrong, and must not be used.
         """
-        found = self._find(digest)
-        if found is None:
+        where = self._find(digest) if found is None else found
+        if where is None:
             raise self._absent(digest)
-        if not isinstance(found, Record):
+        if not isinstance(where, Record):
             return self._copy_loose(digest, write, advance)
+        if where.entry.kind == Kind.BLOB:
+            return self._copy_small(digest, where, write, advance)
         state = hasher()
+        size = 0
+
+        def pass_on(data: memoryview) -> None:
+            nonlocal size
+            state.update(data)
+            if write is not None:
+                write(data)
+            size += len(data)
+            if advance is not None:
+                advance(len(data))
+
         try:
-            parts = self._fetch.parts(digest, found)
-            size = pour(self._fetch, self._fetch.spans(parts), state, write, advance, self.place.workers)
-        except CorruptBlobError:
-            raise
-        except CorruptContentError as error:
-            raise self._damaged(digest, error.message) from error
-        except NotFoundError as error:
-            raise self._incomplete(digest, error) from error
+            parts = self._fetch.parts(digest, where)
+            pour(self._fetch, self._fetch.spans(parts), pass_on, self.place.workers)
+        except (CorruptContentError, NotFoundError) as error:
+            raise self._told(digest, error) from error
         if state.digest() != digest.value:
             raise self._damaged(digest, self._culprit(parts, Digest(state.digest())))
         return size
 
     # ------------------------------------------------------------------------
+
+    def _copy_small(
+        self,
+        digest: Digest,
+        record: Record,
+        write: Callable[[memoryview], object] | None,
+        advance: Callable[[int], None] | None,
+    ) -> int:
+        try:
+            data = self._fetch.chunk(digest.value, record)  # verified: its digest is the blob's
+        except (CorruptContentError, NotFoundError) as error:
+            raise self._told(digest, error) from error
+        if write is not None:
+            write(memoryview(data))
+        if advance is not None:
+            advance(len(data))
+        return len(data)
+
+    def _told(self, digest: Digest, error: CorruptContentError | NotFoundError) -> CorruptContentError | NotFoundError:
+        if isinstance(error, NotFoundError):
+            return self._incomplete(digest, error)
+        return error if isinstance(error, CorruptBlobError) else self._damaged(digest, error.message)
 
     def _find(self, digest: Digest) -> Record | int | None:
         """Return the record of a blob, or the size of one that is a file of version 0."""
@@ -415,22 +505,41 @@ class BlobWriter:
             return take(io.BytesIO(data), b"", self.packer, None, self._differ(like))[0]
         return self._put_small(memoryview(data), like)
 
+    def put_small(self, datas: Sequence[tuple[bytes, Digest | None]]) -> list[Digest]:
+        """Keep many small blobs that are in memory, with few look-ups; durable at the end of the batch.
+
+        Args:
+            datas: The bytes of each, and what it may resemble, as in `put_stream`.
+        """
+        digests = [Digest.of(data) for data, _ in datas]
+        have = self.packer.have_blobs(digest.value for digest in digests)
+        for digest, (data, like) in zip(digests, datas, strict=True):
+            if digest.value not in have:
+                if len(data) > CUTTER.min:
+                    self.put_bytes(data, like=like)
+                else:
+                    self._add_small(digest, memoryview(data), like)
+        return digests
+
     def has(self, digest: Digest, size: int) -> bool:
         """Tell whether the blob is there with this size, and if so keep it durable at the end of the batch."""
         return self.packer.has_blob(digest.value) == size
 
-    def have(self, digests: Iterable[Digest]) -> dict[Digest, int]:
-        """Return the sizes of those blobs that are there, and keep them durable at the end of the batch."""
-        found = self.packer.have_blobs(digest.value for digest in digests)
-        return {Digest(digest): size for digest, size in found.items()}
+    def have(self, sizes: Mapping[Digest, int]) -> set[Digest]:
+        """Return those blobs that are there with these sizes, and keep them durable at the end of the batch."""
+        found = self.packer.have_blobs(digest.value for digest in sizes)
+        return {digest for digest, size in sizes.items() if found.get(digest.value) == size}
 
     def _put_small(self, data: memoryview, like: Digest | None) -> Digest:
         digest = Digest.of(data)
         if self.packer.has_blob(digest.value) is None:
-            differ = self._differ(like)
-            coded = squeeze(data) if differ is None else differ.encode(0, data, squeeze)
-            self.packer.add(digest.value, len(data), Kind.BLOB, coded)
+            self._add_small(digest, data, like)
         return digest
+
+    def _add_small(self, digest: Digest, data: memoryview, like: Digest | None) -> None:
+        differ = self._differ(like)
+        coded = squeeze(data) if differ is None else differ.encode(0, data, squeeze)
+        self.packer.add(digest.value, len(data), Kind.BLOB, coded)
 
     def _differ(self, like: Digest | None) -> Differ | None:
         if like is None or self.packer.rewrite:
@@ -440,10 +549,16 @@ class BlobWriter:
             parts = None if record is None else self._fetch.parts(like, record)
         except (CorruptContentError, NotFoundError):
             return None  # a damaged previous version is no reason to refuse a new one
-        return Differ(parts, self._plain, self.packer.base) if parts else None
+        return Differ(parts, self._plain, self.packer.base, self._numbers) if parts else None
 
     def _plain(self, digest: bytes) -> bytes | None:
         try:
             return self._fetch.chunk(digest)
+        except (CorruptContentError, NotFoundError):
+            return None
+
+    def _numbers(self, digest: bytes) -> bytes | None:
+        try:
+            return self._fetch.stored(digest, Coding.NUMBERS)
         except (CorruptContentError, NotFoundError):
             return None

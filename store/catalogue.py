@@ -20,6 +20,10 @@ from .pack import Entry, Kind, Table
 if TYPE_CHECKING:
     import sqlite3
 
+_CACHE_KIB = 64 * 1024
+"""The most memory that SQLite keeps pages in: with less, adding to ten million records would read most pages twice."""
+GONE = "gone"
+"""The mark that changes when packs have gone away."""
 _VERSION = 1
 _SCHEMA = """
 CREATE TABLE pack (
@@ -29,6 +33,7 @@ CREATE TABLE record (
     digest BLOB, pack INTEGER, offset INTEGER, stored INTEGER, size INTEGER, form INTEGER, proof BLOB, bases BLOB,
     PRIMARY KEY (digest, pack, offset)
 ) WITHOUT ROWID, STRICT;
+CREATE TABLE whole (digest BLOB PRIMARY KEY) WITHOUT ROWID, STRICT;
 CREATE TABLE mark (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID, STRICT;
 """
 _FIND = "SELECT pack, offset, stored, size, form, proof, bases FROM record WHERE digest = ? ORDER BY pack DESC"
@@ -100,6 +105,24 @@ class Catalogue:
         self._do(ask)
         return found
 
+    def plain_blobs(self, digests: Sequence[bytes]) -> Iterator[tuple[bytes, str, int]]:
+        """Yield digest, pack and size of those that are there as small blobs that need nothing else."""
+
+        def ask(connection: sqlite3.Connection) -> list[tuple[bytes, str, int]]:
+            found = []
+            for start in range(0, len(digests), _MANY):
+                part = digests[start : start + _MANY]
+                marks = ",".join("?" * len(part))
+                rows = connection.execute(
+                    "SELECT digest, pack, size FROM record"  # noqa: S608 - marks are '?'
+                    f" WHERE digest IN ({marks}) AND form & 255 = 1 AND bases IS NULL",
+                    part,
+                )
+                found += [(digest, self._name(connection, pack), size) for digest, pack, size in rows]
+            return found
+
+        yield from self._do(ask)
+
     def blobs(self) -> Iterator[tuple[bytes, int]]:
         """Yield every blob's digest and size, in the order of the digests."""
         last = b""
@@ -143,6 +166,24 @@ class Catalogue:
             return [_entry(row[0], *row[1:]) for row in rows]
 
         return self._do(ask)
+
+    def is_whole(self, digest: bytes) -> bool:
+        """Tell whether all that a list needs was there, and no pack has gone away since."""
+        return (
+            self._do(
+                lambda connection: connection.execute("SELECT 1 FROM whole WHERE digest = ?", (digest,)).fetchone()
+            )
+            is not None
+        )
+
+    def note_whole(self, digest: bytes, gone: str | None) -> None:
+        """Note that all that a list needs is there, unless a pack has gone away since `mark(GONE)` was asked."""
+        self._do(
+            lambda connection: connection.execute(
+                "INSERT OR IGNORE INTO whole SELECT ? WHERE (SELECT value FROM mark WHERE name = ?) IS ?",
+                (digest, GONE, gone),
+            )
+        )
 
     def mark(self, name: str) -> str | None:
         """Return what was noted under a name."""
@@ -220,6 +261,10 @@ class Catalogue:
         connection.execute("DELETE FROM lost")
         connection.executemany("INSERT INTO lost VALUES (?)", [(number,) for number in numbers])
         if numbers:
+            connection.execute("DELETE FROM whole")
+            connection.execute(
+                "INSERT INTO mark VALUES (?, '1') ON CONFLICT (name) DO UPDATE SET value = value + 1", (GONE,)
+            )
             connection.execute("DELETE FROM record WHERE pack IN (SELECT number FROM lost)")
 
     def _name(self, connection: sqlite3.Connection, number: int) -> str:
@@ -242,6 +287,10 @@ class Catalogue:
                         self._connection = self._open()
                     return work(self._connection)
                 except sqlite3.OperationalError as error:
+                    if self._connection is None and self._path is not None:
+                        # The cache cannot be written to: do without it.
+                        self._path = None
+                        return self._do(work)
                     raise BackendError(
                         f"cannot use the catalogue of packs {self._path}: {error}",
                         hint="It can be deleted at any time: it is made again.",
@@ -270,10 +319,11 @@ class Catalogue:
         try:
             _write_ahead(connection)
             connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
             if connection.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
                 connection.execute("BEGIN IMMEDIATE")
                 if connection.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
-                    for table in ("pack", "record", "mark"):
+                    for table in ("pack", "record", "whole", "mark"):
                         connection.execute(f"DROP TABLE IF EXISTS {table}")
                     for statement in _SCHEMA.split(";"):
                         connection.execute(statement)

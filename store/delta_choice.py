@@ -26,6 +26,8 @@ _WORTH = 0.8
 """Otherwise it has to be that much smaller, for it takes longer to read."""
 _NOISE = 0.5
 """What compressing by itself leaves more of may be numbers."""
+_NUMBERS_DEPTH = 3
+"""Each has two bases or three, as cuts do not agree, and each of those may have as many."""
 _GROWTH = 1.5
 """A base that cost at most this many times what the new delta costs is passed over for its own base."""
 _TOLERANCE = 1.2
@@ -52,6 +54,7 @@ class Differ:
         parts: list[Part],
         read: Callable[[bytes], bytes | None],
         find: Callable[[bytes], Entry | None],
+        stored: Callable[[bytes], bytes | None],
     ) -> None:
         """Read nothing yet.
 
@@ -59,10 +62,12 @@ class Differ:
             parts: The chunks of the previous version, or the one small blob that it is.
             read: Returns the verified bytes of a chunk or small blob, or None if they cannot be had.
             find: Returns its entry, if it can be counted on to stay; None otherwise.
+            stored: Returns what is stored of it as numbers, or None if it is not.
         """
         self._previous = Previous(parts, read)
         self._read = read
         self._find = find
+        self._stored = stored
         self._numbers: _Numbers | None = None  # what the part before was, if it was numbers that changed everywhere
 
     def known(self, offset: int, digest: bytes, size: int) -> None:
@@ -87,7 +92,7 @@ class Differ:
         if entries is None:
             return squeeze(data)
         if numbers is not None and not window.seen:
-            coded = _combined(data, window, entries, numbers.width)
+            coded = self._combined(data, window, entries, numbers.width)
             if coded is not None and len(coded.data) + _COST < _WORTH * numbers.alone * len(data):
                 self._previous.paid(offset, len(data), window)
                 return coded
@@ -108,7 +113,7 @@ class Differ:
     ) -> Coded:
         ratio = len(alone.data) / len(data)
         if ratio > _NOISE and (width := delta.width_of(data, window.plain, window.skip)) is not None:
-            mixed = _combined(data, window, entries, width)
+            mixed = self._combined(data, window, entries, width)
             if mixed is not None and (best is None or len(mixed.data) < len(best.data)):
                 best = mixed
                 if not window.seen:
@@ -131,6 +136,19 @@ class Differ:
                 return _delta(frame, entries)
             entries, frame = parents, other
 
+    def _combined(self, data: bytes | memoryview, window: Window, entries: list[Entry], width: int) -> Coded | None:
+        plain, skip = window.plain, window.skip
+        if all(entry.coding == Coding.NUMBERS for entry in entries):
+            # Numbers that moved twice are not much farther from where they began: one step is enough for ever.
+            below = self._below(entries)
+            stored = self._stored(entries[0].digest)
+            if below is None or stored is None:
+                return None
+            (entries, plain), skip = below, delta.skip_of(stored) + skip
+        if _depth(entries) > _NUMBERS_DEPTH:
+            return None
+        return Coded(delta.combine(data, plain, skip, width), Coding.NUMBERS, _digests(entries), _depth(entries))
+
     def _entries(self, digests: list[bytes]) -> list[Entry] | None:
         found = [self._find(digest) for digest in digests]
         entries = [entry for entry in found if entry is not None]
@@ -148,13 +166,6 @@ class Differ:
         plain = [self._read(digest) for digest in digests]
         whole = [data for data in plain if data is not None]
         return (parents, b"".join(whole)) if len(whole) == len(plain) else None
-
-
-def _combined(data: bytes | memoryview, window: Window, entries: list[Entry], width: int) -> Coded | None:
-    if _depth(entries) > MAX_DEPTH:
-        return None
-    stored = delta.combine(data, window.plain, window.skip, width)
-    return Coded(stored, Coding.NUMBERS, _digests(entries), _depth(entries))
 
 
 def _delta(frame: bytes, entries: list[Entry]) -> Coded:

@@ -5,9 +5,11 @@ Where a digest is in several packs, the next one is tried when one is damaged.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from threading import Lock
 
 from lin.errors import CorruptBlobError, CorruptContentError, NotFoundError, UnsupportedFormatError
 
@@ -21,6 +23,8 @@ from .packs import Packs
 _PARTS = (Kind.CHUNK, Kind.BLOB)
 _WHOLE = (Kind.BLOB, Kind.LIST)
 _BATCH = 500
+_BASES = 8 << 20
+"""Bytes of bases that are held: chunks that follow one another lean on the same ones, or on others that do."""
 SPAN = 1 << 20
 """Bytes that are read at once where chunks lie one after another as they are."""
 
@@ -47,6 +51,9 @@ class Fetcher:
 
     def __init__(self, packs: Packs) -> None:
         self._packs = packs
+        self._lock = Lock()
+        self._bases: OrderedDict[bytes, bytes] = OrderedDict()
+        self._held = 0
 
     # ------------------------------------------------------------------------ blobs
 
@@ -56,8 +63,13 @@ class Fetcher:
         One that can be read as it is comes before a list, and a new one before an old one.
         """
         found = [record for record in self._packs.catalogue.find(digest.value) if record.entry.kind in _WHOLE]
-        found.sort(key=lambda record: (record.pack in self._packs.damaged, record.entry.kind == Kind.LIST))
-        return found[0] if found else None
+        return self.best(found) if found else None
+
+    def best(self, found: Sequence[Record]) -> Record:
+        """Return which of a blob's records is to be read first."""
+        if len(found) == 1:
+            return found[0]
+        return min(found, key=lambda each: (each.pack in self._packs.damaged, each.entry.kind == Kind.LIST))
 
     def parts(self, digest: Digest, record: Record) -> list[Part]:
         """Return of which chunks a blob consists.
@@ -178,19 +190,22 @@ class Fetcher:
             except NotFoundError:
                 self._packs.refresh()
         for _ in range(2):
-            for record in self._packs.catalogue.find(digest):
-                if record.entry.kind in _PARTS and record != first:
-                    try:
-                        return self.plain(record)
-                    except CorruptContentError as error:
-                        problem = problem or error
-                    except NotFoundError:
-                        continue
+            plain, found = self._any(digest, 0, but=first)
+            problem = problem or found
+            if plain is not None:
+                return plain
             if problem is not None:
                 raise problem
             if not self._packs.refresh():
                 break
         raise NotFoundError(f"the chunk {Digest(digest)} is in no pack of {self._packs.place.url}")
+
+    def stored(self, digest: bytes, coding: Coding) -> bytes | None:
+        """Return what is stored of a chunk in a given coding, unverified; None where there is no such record."""
+        for record in self._packs.catalogue.find(digest):
+            if record.entry.coding == coding and record.entry.kind in _PARTS:
+                return self._packs.stored(record)
+        return None
 
     def plain(self, record: Record, depth: int = 0) -> bytes:
         """Return the verified bytes of one record.
@@ -235,16 +250,36 @@ class Fetcher:
         return zstd.decompress(stored, entry.size, prefix)
 
     def _base(self, digest: bytes, depth: int) -> bytes:
+        with self._lock:
+            held = self._bases.get(digest)
+            if held is not None:
+                self._bases.move_to_end(digest)
+                return held
+        plain, problem = self._any(digest, depth)
+        if plain is None:
+            raise problem or NotFoundError(f"the base {Digest(digest)} is in no pack of {self._packs.place.url}")
+        with self._lock:
+            if digest not in self._bases:
+                self._bases[digest] = plain
+                self._held += len(plain)
+            while self._held > _BASES:
+                self._held -= len(self._bases.popitem(last=False)[1])
+        return plain
+
+    def _any(
+        self, digest: bytes, depth: int, but: Record | None = None
+    ) -> tuple[bytes | None, CorruptContentError | None]:
+        """Return the bytes of a chunk from the first pack that has them undamaged, or what was wrong with one."""
         problem: CorruptContentError | None = None
         for record in self._packs.catalogue.find(digest):
-            if record.entry.kind in _PARTS:
+            if record.entry.kind in _PARTS and record != but:
                 try:
-                    return self.plain(record, depth)
+                    return self.plain(record, depth), None
                 except CorruptContentError as error:
                     problem = problem or error
                 except NotFoundError:
                     continue
-        raise problem or NotFoundError(f"the base {Digest(digest)} is in no pack of {self._packs.place.url}")
+        return None, problem
 
     def _among(self, digests: set[bytes]) -> dict[bytes, list[Record]]:
         found = self._packs.catalogue.among(digests, _PARTS)

@@ -13,12 +13,13 @@ import errno
 import io
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from .blobs import BlobStore
+from .cutting import CUTTER
 from .digest import Digest
 from .faults import os_errors
 from .parallel import for_each
@@ -31,6 +32,14 @@ from .tree import Mode, TreeEntry, encode_tree, total_size
 from .walk import Before, find_entry, read_tree, walk_tree
 
 __all__ = ["Stored", "digest_path", "find_entry", "get_path", "put_path", "read_tree", "walk_tree"]
+
+
+SMALL = CUTTER.min
+"""Bytes up to which files are read, and looked up, together."""
+_GROUP = 256
+"""How many of them."""
+_READERS = 2
+"""Threads that read small files here: one can digest and compress while another waits for the file system."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +66,8 @@ class _Sink(Protocol):
         self, reader: Reader, advance: Callable[[int], None] | None = None, *, like: Digest | None = None
     ) -> tuple[Digest, int]: ...
     def put_bytes(self, data: bytes, *, like: Digest | None = None) -> Digest: ...
-    def has(self, digest: Digest, size: int) -> bool: ...
+    def put_small(self, datas: Sequence[tuple[bytes, Digest | None]]) -> list[Digest]: ...
+    def have(self, sizes: Mapping[Digest, int]) -> set[Digest]: ...
 
 
 class _Nowhere:
@@ -73,8 +83,11 @@ class _Nowhere:
     def put_bytes(self, data: bytes, *, like: Digest | None = None) -> Digest:  # noqa: ARG002 - nothing is kept
         return Digest.of(data)
 
-    def has(self, digest: Digest, size: int) -> bool:  # noqa: ARG002 - nothing is kept, so nothing can be missing
-        return True
+    def put_small(self, datas: Sequence[tuple[bytes, Digest | None]]) -> list[Digest]:
+        return [Digest.of(data) for data, _ in datas]
+
+    def have(self, sizes: Mapping[Digest, int]) -> set[Digest]:
+        return set(sizes)  # nothing is kept, so nothing can be missing
 
 
 def put_path(
@@ -168,11 +181,12 @@ class _Put:
         )
         inside: dict[str, list[TreeEntry]] = {folder: [] for folder in found.folders}
 
-        def put(file: FoundFile) -> None:
-            entry = self._file(file, tally)
-            inside[file.relative.rpartition("/")[0]].append(entry)  # appending is atomic
+        def put(files: list[FoundFile]) -> None:
+            for file, entry in zip(files, self._files(files, tally), strict=True):
+                inside[file.relative.rpartition("/")[0]].append(entry)  # appending is atomic
 
-        for_each(found.files, put, min(self._workers, len(found.files)))
+        groups = _grouped(self._unless_known(found.files, inside, tally))
+        for_each(groups, put, min(max(self._workers, _READERS), len(groups)))
         for link in found.links:
             parent, _, name = link.relative.rpartition("/")
             inside[parent].append(TreeEntry(name, Mode.LINK, self._sink.put_bytes(link.target), len(link.target)))
@@ -192,12 +206,54 @@ class _Put:
                 inside[parent].append(TreeEntry(name, Mode.FOLDER, digest, size))
         return digest, size
 
+    def _unless_known(
+        self, files: list[FoundFile], inside: dict[str, list[TreeEntry]], tally: Tally
+    ) -> list[FoundFile]:
+        """Return the files that have to be read; enter the others."""
+        if self._cache is None or not files:
+            return files
+        known = self._cache.find_all((file.path, file.status) for file in files)
+        have = self._sink.have({known[file.path]: file.status.st_size for file in files if file.path in known})
+        rest = []
+        for file in files:
+            digest = known.get(file.path)
+            size = file.status.st_size
+            if digest is None or digest not in have:
+                rest.append(file)
+                continue
+            parent, _, name = file.relative.rpartition("/")
+            inside[parent].append(TreeEntry(name, _mode(file.status), digest, size))
+            tally.count(size, 1)
+        return rest
+
+    def _files(self, files: list[FoundFile], tally: Tally) -> list[TreeEntry]:
+        """Put files that are to be read: small ones together."""
+        if len(files) == 1:
+            return [self._read(files[0], tally)]
+        datas = []
+        states = []
+        for file in files:
+            data, status = _whole(file.path)
+            datas.append((data, self._before.file(file.relative)))
+            states.append(status)
+            tally.count(len(data), 1)
+        entries = []
+        for file, (data, _), status, digest in zip(files, datas, states, self._sink.put_small(datas), strict=True):
+            name = file.relative.rpartition("/")[2]
+            entries.append(TreeEntry(name, _mode(status), digest, len(data)))
+            if self._cache is not None:
+                self._learned.append((file.path, status, digest))
+        return entries
+
     def _file(self, file: FoundFile, tally: Tally) -> TreeEntry:
-        name = file.relative.rpartition("/")[2]
         known = self._cache.find(file.path, file.status) if self._cache is not None else None
-        if known is not None and self._sink.has(known, file.status.st_size):
+        if known is not None and self._sink.have({known: file.status.st_size}):
             tally.count(file.status.st_size, 1)
-            return TreeEntry(name, _mode(file.status), known, file.status.st_size)
+            return TreeEntry(file.relative, _mode(file.status), known, file.status.st_size)
+        return self._read(file, tally)
+
+    def _read(self, file: FoundFile, tally: Tally) -> TreeEntry:
+        name = file.relative.rpartition("/")[2]
         with _open(file.path) as reader:
             before = os.fstat(reader.fileno())
             if not stat.S_ISREG(before.st_mode):
@@ -210,6 +266,50 @@ class _Put:
         if self._cache is not None:
             self._learned.append((file.path, before, digest))
         return TreeEntry(name, _mode(before), digest, size)
+
+
+def _grouped(files: list[FoundFile]) -> list[list[FoundFile]]:
+    """Put small files into groups that are read and looked up together, and each large one by itself."""
+    groups: list[list[FoundFile]] = []
+    small: list[FoundFile] = []
+    for file in files:
+        if file.status.st_size > SMALL:
+            groups.append([file])
+        else:
+            small.append(file)
+            if len(small) == _GROUP:
+                groups.append(small)
+                small = []
+    if small:
+        groups.append(small)
+    return groups
+
+
+def _whole(path: str) -> tuple[bytes, os.stat_result]:
+    """Read a small file, and say what the system said of it before and after."""
+    with os_errors("read", shown(path)):
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        except FileNotFoundError as error:
+            raise vanished(path) from error
+        except OSError as error:
+            if error.errno != errno.ELOOP:
+                raise
+            raise changed(path) from error
+        try:
+            before = os.fstat(descriptor)
+            if not stat.S_ISREG(before.st_mode):
+                raise changed(path)
+            data = os.read(descriptor, SMALL + 1)
+            if len(data) < before.st_size:  # a file system that gives less than was asked for
+                while more := os.read(descriptor, SMALL + 1):
+                    data += more
+            after = os.fstat(descriptor)
+        finally:
+            os.close(descriptor)
+    if len(data) != before.st_size or _state(before) != _state(after):
+        raise changed(path)
+    return data, before
 
 
 def _open(path: str) -> io.FileIO:

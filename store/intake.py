@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from blake3 import blake3
 
@@ -21,6 +21,9 @@ from .pack import Kind
 from .packing import Coded, Packer, pays, plainly, squeeze
 from .pour import threads
 from .pump import Reader, fill, hasher
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 BLOCK = 4 << 20
 """Bytes that are read, and then cut, at once."""
@@ -106,16 +109,20 @@ class _Intake:
             while self._work:
                 self._write_first(Kind.BLOB if only else Kind.CHUNK)
         finally:
-            for work in self._work:  # an error: no thread may go on with the buffers
-                work.chunks.cancel()
-                work.digesting.cancel()
-            for work in self._work:
-                _settle(work.chunks)
-                _settle(work.digesting)
+            self._give_up()
         digest = Digest(state.digest())
         if not only and self._packer.has_blob(digest.value) is None:
             self._packer.add_list(digest.value, size, self._parts)
         return digest, size
+
+    def _give_up(self) -> None:
+        """Let no thread go on with the buffers, after an error."""
+        for work in self._work:
+            work.chunks.cancel()
+            work.digesting.cancel()
+        for work in self._work:
+            _settle(work.chunks)
+            _settle(work.digesting)
 
     def _code(self, chunks: list[memoryview], data: memoryview, offset: int) -> list[tuple[bytes, int, Coded | None]]:
         digests = [blake3(chunk).digest() for chunk in chunks]

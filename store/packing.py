@@ -9,12 +9,13 @@ from threading import Lock
 from typing import Protocol
 
 from . import lists, zstd
-from .catalogue import Record
 from .digest import Digest
+from .fetch import Fetcher
 from .lists import Part
-from .pack import DIGEST_SIZE, MAX_DEPTH, NO_SALT, Coding, Entry, Kind, Table, make_table, pack_file
+from .pack import NO_SALT, Coding, Entry, Kind, Table, make_table, pack_file
 from .packs import Packs, loose_file
 from .place import Upload
+from .reliance import Reliance
 
 PACK = 128 << 20
 """Bytes of records at which a pack is closed and the next one begun."""
@@ -81,7 +82,9 @@ def pays(data: memoryview) -> bool:
 class Packer:
     """Fill packs of one batch; safe from several threads."""
 
-    def __init__(self, target: Target, packs: Packs, *, rewrite: bool = False, limit: int = PACK) -> None:
+    def __init__(
+        self, target: Target, packs: Packs, fetch: Fetcher, *, rewrite: bool = False, limit: int = PACK
+    ) -> None:
         self._target = target
         self._packs = packs
         self.rewrite = rewrite
@@ -89,10 +92,7 @@ class Packer:
         self._lock = Lock()
         self._new: dict[tuple[bytes, bool], Entry] = {}
         self._open: _OpenPack | None = None
-        self._sound: dict[str, bool] = {}
-        self.doomed = packs.doomed()
-        """Packs that are about to be deleted, and were so when this began."""
-        self._relied: dict[str, set[bytes]] = {}
+        self._reliance = Reliance(packs, fetch, target.confirm)
         self.tables: list[Table] = []
         """What was written, once it is finished."""
 
@@ -106,18 +106,28 @@ class Packer:
                 return entry.size
             if self.rewrite:
                 return None
-        for record in self._packs.catalogue.find(digest):
-            if record.entry.kind in (Kind.BLOB, Kind.LIST) and self._counts(record):
-                return record.entry.size
-        return self._target.confirm(loose_file(digest)) if self._packs.loose else None
+        size = self._reliance.blob(self._packs.catalogue.find(digest))
+        if size is None and self._packs.loose:
+            return self._target.confirm(loose_file(digest))
+        return size
 
     def have_blobs(self, digests: Iterable[bytes]) -> dict[bytes, int]:
-        """Return the sizes of those blobs of which nothing need be written."""
-        found = {}
-        for digest, records in self._packs.catalogue.among(digests).items():
-            record = next((each for each in records if self._counts(each)), None)
-            if record is not None:
-                found[digest] = record.entry.size
+        """Return the sizes of those blobs of which nothing need be written; they stay so as `has_blob` says."""
+        wanted = list(digests)
+        with self._lock:
+            found = {digest: self._new[digest, True].size for digest in wanted if (digest, True) in self._new}
+            if self.rewrite:
+                return found
+        found |= self._reliance.plain_blobs(wanted)
+        rest = [digest for digest in wanted if digest not in found]
+        for digest, records in self._packs.catalogue.among(rest).items():
+            size = self._reliance.blob(records)
+            if size is not None:
+                found[digest] = size
+        if self._packs.loose:
+            for digest in wanted:
+                if digest not in found and (size := self._target.confirm(loose_file(digest))) is not None:
+                    found[digest] = size
         return found
 
     def have_chunks(self, digests: Sequence[bytes]) -> set[bytes]:
@@ -128,47 +138,27 @@ class Packer:
                 return have
         rest = [digest for digest in digests if digest not in have]
         for digest, records in self._packs.catalogue.among(rest, (Kind.CHUNK, Kind.BLOB)).items():
-            if any(self._counts(record) for record in records):
+            if any(self._reliance.counts(record) for record in records):
                 have.add(digest)
         return have
 
-    def base(self, digest: bytes, depth: int = 0) -> Entry | None:
-        """Return the entry of a chunk or small blob that something can be kept against; None if it may go away.
-
-        What it is itself made from counts as needed with it.
-        """
-        if self.rewrite or depth > MAX_DEPTH:
+    def base(self, digest: bytes) -> Entry | None:
+        """Return the entry of a chunk or small blob that something can be kept against; None if it may go away."""
+        if self.rewrite:
             return None
         with self._lock:
             entry = self._new.get((digest, False)) or self._new.get((digest, True))
         if entry is not None and entry.kind != Kind.LIST:
             return entry
-        for record in self._packs.catalogue.find(digest):
-            entry = record.entry
-            if entry.kind in (Kind.CHUNK, Kind.BLOB) and self._counts(record):
-                below = (entry.bases[at : at + DIGEST_SIZE] for at in range(0, len(entry.bases), DIGEST_SIZE))
-                if all(self.base(each, depth + 1) is not None for each in below):
-                    return entry
-        return None
+        return self._reliance.part(digest)
+
+    def avoid(self, packs: Iterable[str]) -> None:
+        """Count on nothing that is in these packs."""
+        self._reliance.doomed.update(packs)
 
     def _is_whole(self, digest: bytes) -> bool:
         entry = self._new.get((digest, True))
         return entry is not None and entry.kind == Kind.BLOB
-
-    def _counts(self, record: Record) -> bool:
-        """Tell whether a record that is there can be counted on."""
-        pack = record.pack
-        sound = self._sound.get(pack)
-        if sound is None:
-            sound = pack not in self.doomed and pack not in self._packs.damaged
-            if sound:
-                known = self._packs.catalogue.size(pack)
-                sound = known is not None and self._target.confirm(pack_file(pack)) == known
-            self._sound[pack] = sound
-        if sound:
-            with self._lock:
-                self._relied.setdefault(pack, set()).add(record.entry.digest)
-        return sound
 
     # ------------------------------------------------------------------------ writing
 
@@ -219,13 +209,12 @@ class Packer:
                 self._open.drop()
                 self._open = None
 
-    def lost(self) -> dict[bytes, None]:
+    def lost(self) -> set[bytes]:
         """Return the digests that were counted on and lie in packs that have been doomed since the batch began."""
-        doomed = self._packs.doomed() - self.doomed
-        counted = {digest: None for pack in doomed for digest in self._relied.get(pack, ())}
+        doomed = self._packs.doomed()
+        lost = self._reliance.lost(doomed)
         # A pack of this batch can have been there already, under the same name.
-        written = {entry.digest: None for table in self.tables if table.name in doomed for entry in table.entries}
-        return counted | written
+        return lost | {entry.digest for table in self.tables if table.name in doomed for entry in table.entries}
 
     def _finish(self) -> None:
         if self._open is None:
@@ -235,7 +224,7 @@ class Packer:
 
     def _salt(self, name: str) -> bool:
         """Tell whether a pack of this name is there already and yet another one is needed."""
-        return self.rewrite or name in self.doomed or name in self._packs.damaged
+        return self.rewrite or name in self._reliance.doomed or name in self._packs.damaged
 
 
 class _OpenPack:

@@ -53,6 +53,8 @@ class Packs:
         self.catalogue = catalogue
         self.damaged: dict[str, str] = {}
         """Packs whose file cannot be what was written, and why."""
+        self.unindexed = 0
+        """How many packs had to be asked for their tables one by one."""
         self.loose = False
         """Whether there are blobs of version 0, each in a file of its own."""
         self._files = _Files(place) if isinstance(place, LocalPlace) else None
@@ -145,7 +147,7 @@ class Packs:
     def _tables(self, new: dict[str, int], damaged: dict[str, str]) -> list[Table]:
         tables = {}
         if len(new) > _FEW:
-            for table in self._indexed():
+            for table in self.indexed():
                 if table.name in new:
                     tables[table.name] = table
                     if table.size != new[table.name]:
@@ -160,10 +162,12 @@ class Packs:
                 damaged[name] = error.message
 
         rest = [name for name in new if name not in tables]
+        self.unindexed += len(rest)
         for_each(rest, read, min(self.place.workers, len(rest)))
         return list(tables.values())
 
-    def _indexed(self) -> Iterable[Table]:
+    def indexed(self) -> Iterable[Table]:
+        """Yield the tables that index files hold, also of packs that are no longer there."""
         for info in list(self.place.list(bundle.FOLDER)):
             name = bundle.index_name(info.name)
             if name is not None:

@@ -14,7 +14,7 @@ from lin.errors import BlobNotFoundError, CorruptBlobError, CorruptContentError,
 
 from .catalogue import Record
 from .digest import Digest
-from .fetch import Fetcher, Span
+from .fetch import SPAN, Fetcher, Span
 from .lists import Part
 
 _KEPT = 16 << 20
@@ -112,7 +112,7 @@ class BlobFile(io.RawIOBase):
         return found
 
     def _span(self, span: Span) -> dict[bytes, bytes]:
-        data = memoryview(self._fetch.read(span))
+        data = self._fetch.read_into(span, bytearray(SPAN if len(span.parts) > 1 else 0))
         if len(span.parts) == 1:
             return {span.parts[0][0]: bytes(data)}
         found, start = {}, 0

@@ -11,6 +11,7 @@ from pathlib import Path
 from lin.errors import ConflictError, CorruptBlobError, InvalidInputError, UnsafePathError
 
 from .blobs import BlobStore
+from .catalogue import Record
 from .digest import Digest
 from .faults import os_errors
 from .local import LocalPlace
@@ -21,6 +22,10 @@ from .walk import walk_tree
 
 MAX_TARGET = 4096
 """Bytes of a link's target: what the usual systems can follow."""
+_GROUP = 256
+"""Files that are looked up together."""
+_WRITERS = 2
+"""Threads that write files here: making a file waits for the file system, and more of them only wait for each other."""
 
 
 def get_path(
@@ -149,7 +154,16 @@ def _write_blob(store: BlobStore, digest: Digest, part: Path, progress: Progress
     tally.finish()
 
 
-def _write_file(store: BlobStore, digest: Digest, size: int, path: str, tally: Tally, *, executable: bool) -> None:
+def _write_file(
+    store: BlobStore,
+    digest: Digest,
+    size: int,
+    path: str,
+    tally: Tally,
+    *,
+    executable: bool,
+    found: Record | None = None,
+) -> None:
     # Exclusive, and never through a link: on a file system that ignores case two names of a tree can meet.
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     with os_errors("write", path):
@@ -164,7 +178,7 @@ def _write_file(store: BlobStore, digest: Digest, size: int, path: str, tally: T
                 data = data[os.write(descriptor, data) :]
 
     try:
-        written = store.copy_to(digest, write, tally.add)
+        written = store.copy_to(digest, write, tally.add, found=found)
     finally:
         os.close(descriptor)
     if written != size:
@@ -192,12 +206,17 @@ def _write_tree(store: BlobStore, digest: Digest, part: Path, progress: Progress
             except FileExistsError as error:
                 raise _same_name(path) from error
 
-    def write(item: tuple[str, TreeEntry]) -> None:
-        path, entry = item
-        executable = entry.mode is Mode.EXECUTABLE
-        _write_file(store, entry.digest, entry.size, f"{root}/{path}", tally, executable=executable)
+    def write(group: list[tuple[str, TreeEntry]]) -> None:
+        where = store.locate(entry.digest for _, entry in group)
+        for path, entry in group:
+            executable = entry.mode is Mode.EXECUTABLE
+            found = where.get(entry.digest)
+            _write_file(store, entry.digest, entry.size, f"{root}/{path}", tally, executable=executable, found=found)
 
-    for_each(files, write, min(store.place.workers, len(files)))
+    workers = max(_WRITERS, store.place.workers)
+    size = max(1, min(_GROUP, len(files) // workers))
+    groups = [files[start : start + size] for start in range(0, len(files), size)]
+    for_each(groups, write, min(workers, len(groups)))
     # Last, so that nothing is ever written through one of them.
     for path, destination in links:
         with os_errors("write the link", f"{root}/{path}"):

@@ -82,9 +82,11 @@ class Previous:
         self._lock = Lock()
         self._held: OrderedDict[int, bytes] = OrderedDict()
         self._bytes = 0
+        self._lost: set[int] = set()
         self._agreed = [(0, 0)]
-        self._edges: dict[bytes, int] | None = None
         self._failures = 0
+        self._moving = Lock()
+        self._edges: dict[bytes, int] | None = None
 
     def known(self, offset: int, digest: bytes, size: int) -> None:
         """Take note of a part that is there unchanged: what follows it is expected behind it."""
@@ -92,7 +94,7 @@ class Previous:
         if index is not None:
             with self._lock:
                 self._failures = 0
-                self._agree(offset + size, self._starts[index] + size)
+            self._agree(offset + size, self._starts[index] + size)
 
     def window(self, offset: int, data: bytes | memoryview, *, search: bool = True) -> Window | None:
         """Return what resembles `data`, which begins at `offset` in the new version; None if nothing seems to.
@@ -104,38 +106,40 @@ class Previous:
         """
         with self._lock:
             self._failures += 1
-            if self._failures > _HOPELESS and self._failures % _HOPELESS:
-                return None
-            data = bytes(data)
-            expected = self._expected(offset)
-            found = self._probe(data, expected, search=search)
-            if search:
-                if found is None and self._failures > 1:
-                    # Perhaps it was inserted, and the previous version goes on where it was left.
-                    found = self._probe(data, self._agreed[-1][1], search=True)
-                if found is None and (place := self._moved(data)) is not None:
-                    found = self._probe(data, place, search=True)
-            if found is not None:
-                start, end = found
-                self._agree(offset + len(data), end)
-                return self._cut(self._chunks(start, end, _LEAST), start, seen=True)
-            return self._cut(self._chunks(expected, expected + len(data), 1), expected, seen=False)
+            failures = self._failures
+            expected, left = self._expected(offset), self._agreed[-1][1]
+        if failures > _HOPELESS and failures % _HOPELESS:
+            return None
+        data = bytes(data)
+        found = self._probe(data, expected, search=search)
+        if search:
+            if found is None and failures > 1:
+                # Perhaps it was inserted, and the previous version goes on where it was left.
+                found = self._probe(data, left, search=True)
+            if found is None and (place := self._moved(data)) is not None:
+                found = self._probe(data, place, search=True)
+        if found is not None:
+            start, end = found
+            self._agree(offset + len(data), end)
+            return self._cut(self._chunks(start, end, _LEAST), start, seen=True)
+        return self._cut(self._chunks(expected, expected + len(data), 1), expected, seen=False)
 
     def paid(self, offset: int, size: int, window: Window) -> None:
         """Take note that a window was of use: the parts that follow are worth a look again."""
         with self._lock:
             self._failures = 0
-            if not window.seen:
-                start = self._starts[self._index[window.parts[0][0]]]
-                self._agree(offset + size, start + window.skip + size)
+        if not window.seen:
+            start = self._starts[self._index[window.parts[0][0]]]
+            self._agree(offset + size, start + window.skip + size)
 
     # ------------------------------------------------------------------------
 
     def _agree(self, new: int, old: int) -> None:
-        at = bisect_right(self._agreed, (new, old))
-        self._agreed.insert(at, (new, old))
-        if len(self._agreed) > _PLACES:
-            del self._agreed[0]
+        with self._lock:
+            at = bisect_right(self._agreed, (new, old))
+            self._agreed.insert(at, (new, old))
+            if len(self._agreed) > _PLACES:
+                del self._agreed[0]
 
     def _expected(self, offset: int) -> int:
         at = max(1, bisect_right(self._agreed, (offset, 1 << 63)))
@@ -158,28 +162,44 @@ class Previous:
             last -= 1
         return range(first, last)
 
-    def _plain(self, index: int) -> bytes:
-        found = self._held.get(index)
-        if found is not None:
-            self._held.move_to_end(index)
-            return found
+    def _plain(self, chunks: range) -> bytes | None:
+        """Return the bytes of some chunks, one after another; None if one of them cannot be had."""
+        found = []
+        for index in chunks:
+            data = self._chunk(index)
+            if data is None:
+                return None
+            found.append(data)
+        return b"".join(found)
+
+    def _chunk(self, index: int) -> bytes | None:
+        with self._lock:
+            held = self._held.get(index)
+            if held is not None:
+                self._held.move_to_end(index)
+                return held
+            if index in self._lost:
+                return None
         digest, size = self._parts[index]
-        data = self._read(digest) or b""
-        if len(data) != size:
-            data = bytes(size)  # it cannot be had: nothing resembles zeros, and nothing is lost if something does
-        self._held[index] = data
-        self._bytes += size
-        while self._bytes > _KEPT and len(self._held) > 1:
-            _, dropped = self._held.popitem(last=False)
-            self._bytes -= len(dropped)
+        data = self._read(digest)  # not under the lock: others go on meanwhile
+        with self._lock:
+            if data is None or len(data) != size:
+                self._lost.add(index)
+                return None
+            if index not in self._held:
+                self._held[index] = data
+                self._bytes += size
+                while self._bytes > _KEPT and len(self._held) > 1:
+                    _, dropped = self._held.popitem(last=False)
+                    self._bytes -= len(dropped)
         return data
 
     def _probe(self, data: bytes, expected: int, *, search: bool) -> tuple[int, int] | None:
         """Return where in the previous version `data` begins and ends, by the outermost probes that are found."""
         chunks = self._chunks(expected, expected + len(data), _LEAST)
-        if not chunks:
+        plain = self._plain(chunks)
+        if not plain:
             return None
-        plain = b"".join([self._plain(index) for index in chunks])
         base = self._starts[chunks[0]]
         step = max(1, (len(data) - PROBE) // (_PROBES - 1))
         positions = range(0, max(1, len(data) - PROBE + 1), step)
@@ -191,24 +211,30 @@ class Previous:
 
     def _moved(self, data: bytes) -> int | None:
         """Return where `data` should begin in the previous version, by the borders of all its chunks."""
-        if self._edges is None:
-            self._edges = {}
-            for index, start in enumerate(self._starts[:-1]):
-                if start > _MOVED:
-                    break
-                plain = self._plain(index)
-                self._edges.setdefault(plain[:_EDGE], start)
-                self._edges.setdefault(plain[-_EDGE:], start + len(plain))
+        with self._moving:
+            if self._edges is None:
+                self._edges = self._borders()
         begin = self._edges.get(data[:_EDGE])
         if begin is not None:
             return begin
         end = self._edges.get(data[-_EDGE:])
         return None if end is None else max(0, end - len(data))
 
+    def _borders(self) -> dict[bytes, int]:
+        edges: dict[bytes, int] = {}
+        for index, start in enumerate(self._starts[:-1]):
+            if start > _MOVED:
+                break
+            data = self._chunk(index)
+            if data:
+                edges.setdefault(data[:_EDGE], start)
+                edges.setdefault(data[-_EDGE:], start + len(data))
+        return edges
+
     def _cut(self, chunks: range, start: int, *, seen: bool) -> Window | None:
-        if not chunks:
+        plain = self._plain(chunks)
+        if not plain:
             return None
-        plain = b"".join([self._plain(index) for index in chunks])
         parts = [self._parts[index] for index in chunks]
         return Window(parts, plain, max(0, start - self._starts[chunks[0]]), seen)
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 RACY_NANOSECONDS = 2_000_000_000
 """The coarsest clock among the usual file systems (FAT's)."""
+_MANY = 500
+"""Files that are asked for in one statement."""
 _VERSION = 1
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS file (
@@ -62,6 +64,34 @@ class StatCache:
         if row is None or tuple(row[:5]) != _state(status) or not isinstance(row[5], bytes) or len(row[5]) != SIZE:
             return None
         return Digest(row[5])
+
+    def find_all(self, files: Iterable[tuple[str, os.stat_result]]) -> dict[str, Digest]:
+        """Return the digests of those files that have not changed; many at once cost a fraction of one by one.
+
+        Args:
+            files: Each file's path, and what the system says of it now.
+        """
+        found: dict[str, Digest] = {}
+        waiting = {_key(path): (path, status) for path, status in files}
+        keys = list(waiting)
+        for start in range(0, len(keys), _MANY):
+            part = keys[start : start + _MANY]
+            marks = ",".join("?" * len(part))
+            rows = self._do(
+                lambda connection, part=part, marks=marks: tuple(  # type: ignore[misc]
+                    connection.execute(
+                        "SELECT path, size, mtime, ctime, inode, device, digest FROM file"  # noqa: S608 - '?' only
+                        f" WHERE path IN ({marks})",
+                        part,
+                    ).fetchall()
+                )
+            )
+            for row in rows or ():
+                assert isinstance(row, tuple)  # noqa: S101 - what fetchall gives
+                path, status = waiting[row[0]]
+                if tuple(row[1:6]) == _state(status) and isinstance(row[6], bytes) and len(row[6]) == SIZE:
+                    found[path] = Digest(row[6])
+        return found
 
     def remember(self, read: Iterable[tuple[str, os.stat_result, Digest]]) -> None:
         """Keep what was learned.

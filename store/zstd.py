@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from functools import cache
+from threading import local
 from typing import Any
 
 LEVEL = 3
@@ -26,9 +27,19 @@ def _module() -> Any:
     return zstd
 
 
+_mine = local()
+"""Each thread's own compressors: to make one costs more than to compress a small file."""
+
+
 def compress(data: bytes | memoryview, level: int = LEVEL) -> bytes:
     """Return one frame that says how many bytes it holds."""
-    return bytes(_module().compress(data, level))
+    compressors: dict[int, Any] | None = getattr(_mine, "compressors", None)
+    if compressors is None:
+        compressors = _mine.compressors = {}
+    compressor = compressors.get(level)
+    if compressor is None:
+        compressor = compressors[level] = _module().ZstdCompressor(level)
+    return bytes(compressor.compress(data, compressor.FLUSH_FRAME))
 
 
 def against(data: bytes | memoryview, prefix: bytes) -> bytes:

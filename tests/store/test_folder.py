@@ -272,6 +272,15 @@ def change_while_reading(
         return real(self, reader, advance, **options)
 
     monkeypatch.setattr(owner, "put_stream", put_stream)
+    read = os.read
+
+    def read_then_change(descriptor: int, size: int) -> bytes:
+        data = read(descriptor, size)
+        if os.fstat(descriptor).st_ino == path.stat().st_ino and data == b"1,2\n":
+            change()
+        return data
+
+    monkeypatch.setattr(os, "read", read_then_change)
 
 
 def rewrite_unnoticed(path: Path) -> None:

@@ -231,9 +231,7 @@ def test_force_keeps_what_is_there_when_the_new_is_damaged(store: BlobStore, out
 
 
 @pytest.mark.parametrize("missing", [b"a", None], ids=["a file", "a tree"])
-def test_a_missing_blob_leaves_nothing(
-    store: BlobStore, tree: Stored, out: Path, missing: bytes | None, harm
-) -> None:
+def test_a_missing_blob_leaves_nothing(store: BlobStore, tree: Stored, out: Path, missing: bytes | None, harm) -> None:
     """A blob of a tree that is not in the store is named, and nothing half-written stays."""
     digest = Digest.of(missing) if missing is not None else tree.digest
     harm.remove(store, digest)

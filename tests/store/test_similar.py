@@ -2,6 +2,7 @@
 
 import random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -95,11 +96,12 @@ def test_what_resembles_nothing_is_soon_left_alone():
     assert sum(tried[8:]) == 10
 
 
-def test_a_chunk_that_cannot_be_had_is_no_error():
-    """Where the previous version is damaged, its bytes are only not made use of."""
-    before = Previous([(bytes(32), SIZE)], lambda name: None)
-    window = before.window(0, content(1, SIZE))
-    assert window is None or not window.seen
+@pytest.mark.parametrize("read", [lambda name: None, lambda name: bytes(SIZE - 1)], ids=["none", "other bytes"])
+def test_a_chunk_that_cannot_be_had_is_not_made_use_of(read):
+    """Where the previous version is damaged, nothing is kept against it: not even zeros, which would fit."""
+    before = Previous([(bytes(32), SIZE)], read)
+    for data in (bytes(SIZE), bytes(SIZE // 2) + content(1, SIZE // 2)):
+        assert before.window(0, data) is None
 
 
 def test_nothing_resembles_what_is_behind_the_end():

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from lin.errors import StorageFullError
-from lin.store.blobs import BlobStore, BlobWriter
+from lin.store import folder
+from lin.store.blobs import BlobStore
 from lin.store.digest import Digest
 from lin.store.folder import put_path
 from lin.store.statcache import RACY_NANOSECONDS, StatCache
@@ -184,13 +185,18 @@ def test_several_threads(cache: StatCache, tmp_path: Path) -> None:
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Record which files a put reads."""
     seen: list[str] = []
-    real = BlobWriter.put_stream
+    alone, together = folder._open, folder._whole
 
-    def spy(self: BlobWriter, reader: object, advance: object = None) -> object:
-        seen.append(Path(reader.name).name)  # type: ignore[attr-defined]
-        return real(self, reader, advance)  # type: ignore[arg-type]
+    def spy_alone(path: str) -> object:
+        seen.append(Path(path).name)
+        return alone(path)
 
-    monkeypatch.setattr(BlobWriter, "put_stream", spy)
+    def spy_together(path: str) -> object:
+        seen.append(Path(path).name)
+        return together(path)
+
+    monkeypatch.setattr(folder, "_open", spy_alone)
+    monkeypatch.setattr(folder, "_whole", spy_together)
     return seen
 
 
