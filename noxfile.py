@@ -44,7 +44,7 @@ def lint(session: nox.Session) -> None:
 @nox.session(python=PYTHONS[0])
 def types(session: nox.Session) -> None:
     """Check the types with mypy and pyright."""
-    install(session, "types", "test", extras=("fast", "server"))
+    install(session, "types", "test", extras=("server",))
     session.run("mypy")
     session.run("pyright", "--pythonpath", str(Path(session.bin) / "python"))
 
@@ -59,7 +59,7 @@ def tests(session: nox.Session) -> None:
 @nox.session(python=PYTHONS[0])
 def soak(session: nox.Session) -> None:
     """Let writers and readers work on one repository for a minute, and kill them at random."""
-    install(session, "test", extras=("fast",))
+    install(session, "test")
     seconds = session.env.get("LIN_SOAK_SECONDS") or "60"
     session.run("pytest", "-s", "tests/lineage/test_soak.py", env={"LIN_SOAK_SECONDS": seconds})
 
