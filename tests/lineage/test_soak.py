@@ -101,7 +101,7 @@ def test_writers_and_readers_that_are_killed(tmp_path, record_property, capsys):
     lines = [line for job in JOBS[WRITERS:] for line in noted(tmp_path, job) if line.endswith("\n")]
     answers = [json.loads(line) for line in lines]
     assert not any(problem for *_, problem in answers)
-    figures = {"events": len(acknowledged), "kills": kills, "answers": len(answers)}
+    figures: dict[str, float] = {"events": len(acknowledged), "kills": kills, "answers": len(answers)}
     figures["met_a_lock"] = sum(refused > 0 for *_, refused, _ in answers)
     figures["blocked_by_a_lock_ms"] = round(max((each[1] for each in answers if each[4]), default=0.0) * 1e3, 2)
     for name, at in (("wall", 0), ("blocked", 1), ("stolen", 2), ("control", 3)):

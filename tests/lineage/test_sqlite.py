@@ -164,9 +164,14 @@ def test_no_statement_can_explode(path, monkeypatch):
 
 def test_a_path_is_searched_from_the_side_with_fewer_edges(graph, monkeypatch):
     """A way from a hub is found from its other end, without looking at the hub's edges."""
-    stepped = []
+    stepped: list[Direction] = []
     parents = sql.parents
-    monkeypatch.setattr(sql, "parents", lambda direction, kinds: stepped.append(direction) or parents(direction, kinds))
+
+    def watched(direction, kinds):
+        stepped.append(direction)
+        return parents(direction, kinds)
+
+    monkeypatch.setattr(sql, "parents", watched)
     put(graph, *(link("hub", n) for n in range(200)), *(link(n, n + 1) for n in range(200, 220)), link("hub", 200))
     way = graph.path(ident("hub"), ident(220), [TRAIN])
     assert [edge.target for edge in way] == [ident(n) for n in range(200, 221)]
