@@ -81,6 +81,7 @@ def write(path: Path, start: int, stop: int) -> None:
 
 def timed(what: str, ask: Callable[[], Any], runs: int) -> Any:
     """Ask a question several times, and print the median and the memory."""
+    answer: Any = None
     seconds, work = [], []
     for _ in range(runs):
         start, begun = time.perf_counter(), time.process_time()
