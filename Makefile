@@ -59,5 +59,6 @@ bench: ## Measure against cp and plain BLAKE3 (BENCH_ARGS="--smoke" for a short 
 
 clean: ## Remove everything that is made here, environments included
 	rm -rf .venv .tools .nox dist build site demo/work benchmarks/results .coverage* coverage.xml
+	rm -f lineage/tables/_kernel.*
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -57,6 +57,12 @@ def build(target: Path = LIBRARY, *flags: str) -> str | None:
     return None
 
 
+def is_fresh() -> bool:
+    """Tell whether the kernel is there and younger than its source."""
+    made_of = [Path(__file__), *SOURCES.iterdir()]
+    return LIBRARY.exists() and LIBRARY.stat().st_mtime >= max(path.stat().st_mtime for path in made_of)
+
+
 def platform_tag() -> str:
     """Name the platform as wheels do; on Linux with the version of the C library here, as an older one may not do."""
     from packaging.tags import platform_tags  # noqa: PLC0415 - hatchling brings it
@@ -76,7 +82,11 @@ else:
 
         def initialize(self, version: str, build_data: dict[str, Any]) -> None:
             """Compile it, and name the platform in the wheel's tag; say so where that is impossible."""
-            reason = "LIN_KERNEL=0" if os.environ.get("LIN_KERNEL") == "0" else build()
+            reason = None
+            if os.environ.get("LIN_KERNEL") == "0":
+                reason = "LIN_KERNEL=0"
+            elif version != "editable" or not is_fresh():
+                reason = build()
             if reason is not None:
                 self.app.display_warning(f"lin is built without its kernel for tables, which stay slow: {reason}")
                 return

@@ -10,19 +10,23 @@ import numpy as np
 from lin import reading
 from lin.errors import InvalidInputError, LinError
 from lin.identifying import Identifying
-from lin.lineage import questions
-from lin.lineage.graph import ARTIFACT_KINDS, PROVENANCE, Direction, Node
+from lin.lineage.graph import ARTIFACT_KINDS, PROVENANCE, Direction, EdgeKind, Node, NodeKind
+from lin.lineage.words import ArtifactKind
 from lin.records import Artifact, Evaluation, Record
 
 from .cached import TableCache
 from .keys import shared_rows
 from .known import Known, all_tables, holders
-from .leaking import shared_numbers
+from .leaking import Looked, columns_of, shared_numbers
 from .overlapping import common
 from .records import Shape
 from .rowfile import Array
 from .sides import Side, side_of, sides_of
 from .sketches import SketchIndex, estimate
+from .walking import downstream
+
+_EVALUATED = frozenset({EdgeKind.EVALUATED})
+_EVALUATED_ON = frozenset({EdgeKind.EVALUATED_ON})
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +98,7 @@ class Contaminated(Record):
     Attributes:
         rows: The rows asked about.
         holders: Every artifact that holds any of them, most first.
-        models: Models that learned from any of these, oldest first.
+        models: Models that learned from any of these, oldest first; not those that learned from a part without them.
         evaluations: Of these models, or on any of the holders, oldest first.
     """
 
@@ -205,20 +209,27 @@ def contaminated(cache: TableCache, repository: Identifying, side: Side, *, limi
     graph, facts = repository.graph, cache.facts(side)
     tables = {table.id: rows for table, rows in holding_any(cache, repository, side)}
     same = reading.artifacts_with(graph, [side.digest.value])[side.digest.value]
-    downstream = graph.closure([each.id.value for each in same], Direction.DOWN, PROVENANCE, nodes=ARTIFACT_KINDS)
-    declared = {node.id for node in downstream} | {each.id.value for each in same}
+    made = graph.closure([each.id.value for each in same], Direction.DOWN, PROVENANCE, nodes=ARTIFACT_KINDS)
+    declared = {node.id for node in made} | {each.id.value for each in same}
     found = {
         each.id: Holder(each, tables[table], each.id.value in declared)
         for table, some in holders(graph, tables).items()
         for each in some
     }
-    starts = [key.value for key in found]
-    impact = questions.impact(graph, starts, limit=limit) if starts else None
+    names, looked = frozenset(facts.names), Looked()
+    ways = downstream(
+        graph, {key.value for key in found}, lambda each: names in columns_of(cache, repository, each, looked)
+    )
+    models = [each for each in ways if each.kind is ArtifactKind.MODEL]
+    ends = {edge.target for edge in graph.edges([m.id.value for m in models], Direction.DOWN, _EVALUATED)}
+    ends |= {edge.target for edge in graph.edges([key.value for key in found], Direction.DOWN, _EVALUATED_ON)}
+    nodes = sorted(graph.get(ends).values(), key=lambda node: (node.created, node.id))
+    evaluations = reading.evaluations(graph, [node for node in nodes if node.kind is NodeKind.EVALUATION][:limit])
     return Contaminated(
         rows=side.shape(facts),
         holders=tuple(sorted(found.values(), key=lambda each: (-each.rows, each.artifact.created))),
-        models=tuple(reading.artifact(node) for node in impact.models if reading.is_known(node)) if impact else (),
-        evaluations=tuple(reading.evaluations(graph, impact.evaluations)) if impact else (),
+        models=tuple(models[:limit]),
+        evaluations=tuple(evaluations),
     )
 
 

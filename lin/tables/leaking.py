@@ -1,17 +1,17 @@
-"""Test rows that a model learned from, counted: through every derived dataset and base model."""
+"""Test rows that a model learned from, counted: through every derived dataset and base model (`walking`)."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from lin import reading
 from lin.errors import LinError
-from lin.identifying import KINDS, Identifying, TableRecord
-from lin.lineage import questions
-from lin.lineage.graph import ARTIFACT_KINDS, Cursor, Direction, EdgeKind, Graph, Node, NodeId, NodeKind
+from lin.identifying import KINDS, Identifying
+from lin.lineage.graph import Cursor, Direction, EdgeKind, Graph, Node, NodeId, NodeKind
 from lin.records import Artifact, Evaluation, Leak, LeakedFrom, Uncompared
 
 from .cached import TableCache
@@ -21,8 +21,11 @@ from .overlapping import common
 from .predictions import without
 from .rowfile import Array
 from .sides import Side, sides_of
+from .walking import Upstream, upstream
 
 BYTES, TABLE, ROWS = "bytes", "table", "rows"
+OTHER_COLUMNS = "the columns differ"
+NOT_LOOKED_AT = "nobody has looked yet which table it holds"
 _EVALUATED = frozenset({EdgeKind.EVALUATED})
 _EVALUATED_ON = frozenset({EdgeKind.EVALUATED_ON})
 _HAS_CONTENT = frozenset({EdgeKind.HAS_CONTENT})
@@ -34,11 +37,13 @@ class Looked:
     """What was found on the way, for the next evaluation.
 
     Attributes:
-        ancestors: What each model learned from.
+        learned: What each model learned from, as far as tables with some columns are concerned.
+        columns: The names of the columns of the tables in some content.
         uncompared: What could not be compared, by (tested, learned).
     """
 
-    ancestors: dict[NodeId, Sequence[Artifact]] = field(default_factory=dict)
+    learned: dict[tuple[NodeId, frozenset[str]], Upstream] = field(default_factory=dict)
+    columns: dict[bytes, Sequence[frozenset[str]]] = field(default_factory=dict)
     uncompared: dict[tuple[bytes, bytes], Uncompared] = field(default_factory=dict)
 
 
@@ -90,16 +95,6 @@ def _evaluations(graph: Graph, models: Collection[NodeId] | None, after: Cursor 
     return [node for node in nodes if after is None or (node.created, node.id) > (after.created, after.id)]
 
 
-def ancestors(graph: Graph, model: NodeId, looked: Looked) -> Sequence[Artifact]:
-    """Return what a model learned from: every artifact upstream of it through training, the model itself not."""
-    if model not in looked.ancestors:
-        nodes = graph.closure([model], Direction.UP, questions.LEARNING, nodes=ARTIFACT_KINDS)
-        looked.ancestors[model] = [
-            reading.artifact(node) for node in nodes if reading.is_known(node) and node.id != model
-        ]
-    return looked.ancestors[model]
-
-
 def _leak(  # noqa: PLR0917 - what to compare, and how
     cache: TableCache,
     repository: Identifying,
@@ -108,23 +103,21 @@ def _leak(  # noqa: PLR0917 - what to compare, and how
     common_columns: bool,
     numbers: bool,
 ) -> Leak | None:
-    graph = repository.graph
-    learned = ancestors(graph, evaluation.model.id.value, looked)
-    tables = tables_in(graph, {each.digest.value for each in learned} | {evaluation.dataset.digest.value})
     leak: Leak | None = None
     for test in sides_of(repository, evaluation.dataset):
         if test.record is None or not test.record.rows:
             continue
-        found, numbered = _sources(cache, repository, test, learned, tables, looked, common_columns)
+        learned = _upstream(cache, repository, evaluation.model.id.value, test, looked, common_columns)
+        found, numbered = _sources(cache, repository, test, learned, looked, common_columns)
         if found and (leak is None or len(numbered) > (leak.leaked or 0)):
-            rows = test.record.rows
-            whole = any(each.set == test.record.set for a in found for each in tables.get(a.artifact.digest.value, ()))
-            same = any(a.artifact.digest == evaluation.dataset.digest for a in found)
+            known = tables_in(repository.graph, {each.artifact.digest.value for each in found})
+            whole = any(each.set == test.record.set for some in known.values() for each in some)
+            same = any(each.artifact.digest == evaluation.dataset.digest for each in found)
             leak = Leak(
                 evaluation=evaluation,
                 learned=tuple(each.artifact for each in found),
                 by=BYTES if same else TABLE if whole else ROWS,
-                tested=rows,
+                tested=test.record.rows,
                 leaked=len(numbered),
                 sources=tuple(found),
                 metrics=without(cache, repository, evaluation, test, numbered),
@@ -133,12 +126,41 @@ def _leak(  # noqa: PLR0917 - what to compare, and how
     return leak
 
 
+def _upstream(  # noqa: PLR0917 - what to compare, and how
+    cache: TableCache, repository: Identifying, model: NodeId, test: Side, looked: Looked, common_columns: bool
+) -> Upstream:
+    names = frozenset(cache.facts(test).names)
+    if (model, names) not in looked.learned:
+
+        def ends(artifact: Artifact) -> bool:
+            return any(
+                names == other or (common_columns and names & other)
+                for other in columns_of(cache, repository, artifact, looked)
+            )
+
+        looked.learned[model, names] = upstream(repository.graph, model, ends)
+    return looked.learned[model, names]
+
+
+def columns_of(
+    cache: TableCache, repository: Identifying, artifact: Artifact, looked: Looked
+) -> Sequence[frozenset[str]]:
+    """Return the names of the columns of each table that an artifact is known to hold."""
+    digest = artifact.digest.value
+    if digest not in looked.columns:
+        found = []
+        for side in sides_of(repository, artifact):
+            with suppress(LinError):  # what cannot be read ends no way, and is named where it should have
+                found.append(frozenset(cache.facts(side).names))
+        looked.columns[digest] = found
+    return looked.columns[digest]
+
+
 def _sources(  # noqa: PLR0917 - what to compare, and how
     cache: TableCache,
     repository: Identifying,
     test: Side,
-    learned: Sequence[Artifact],
-    tables: Mapping[NodeId, Sequence[TableRecord]],
+    learned: Upstream,
     looked: Looked,
     common_columns: bool,
 ) -> tuple[list[LeakedFrom], Array]:
@@ -146,30 +168,23 @@ def _sources(  # noqa: PLR0917 - what to compare, and how
     assert test.record is not None and test.artifact is not None  # noqa: S101, PT018 - whoever calls looked
     everything = np.zeros(test.record.rows, bool)
     found: list[LeakedFrom] = []
-    done: dict[bytes, Array | None] = {}
-    for artifact in learned:
-        if artifact.digest.value not in tables:
-            if artifact.kind in KINDS and repository.unread(artifact.digest) is None:
-                _note(looked, test.artifact, artifact, "nobody has looked yet which table it holds")
-            continue
+    for artifact in learned.open:
+        if artifact.kind in KINDS and repository.unread(artifact.digest) is None:
+            known = bool(repository.tables_of(artifact.digest))
+            _note(looked, test.artifact, artifact, OTHER_COLUMNS if known else NOT_LOOKED_AT)
+    for artifact in learned.tables:
+        rows = np.zeros(test.record.rows, bool)
         for train in sides_of(repository, artifact):
-            assert train.record is not None  # noqa: S101 - so are they made
-            name = train.record.set.value
-            if name not in done:
-                try:
-                    done[name] = shared_numbers(cache, test, train, common_columns=common_columns)
-                except LinError as error:
-                    _note(looked, test.artifact, artifact, error.message)
-                    done[name] = None
-            rows = done[name]
-            if rows is None:
+            try:
+                numbers = shared_numbers(cache, test, train, common_columns=common_columns)
+            except LinError as error:
+                _note(looked, test.artifact, artifact, error.message)
                 continue
-            if rows.ndim == 0:  # other columns, and not to be compared by those that both have
-                _note(looked, test.artifact, artifact, "the columns differ")
-                continue
-            if len(rows):
-                everything[rows] = True
-                found.append(LeakedFrom(artifact, len(rows)))
+            if numbers.ndim:
+                rows[numbers] = True
+        if rows.any():
+            everything |= rows
+            found.append(LeakedFrom(artifact, int(rows.sum())))
     found.sort(key=lambda each: (-(each.rows or 0), each.artifact.created))
     return found, np.flatnonzero(everything)
 

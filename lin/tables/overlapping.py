@@ -46,12 +46,11 @@ def common(one: RowFile, other: RowFile, keys: Array | None = None) -> Common:
         keys: Where to look: the keys that both have. Looked for if None.
     """
     small, large = (one, other) if one.rows <= other.rows else (other, one)
-    if keys is None:
-        keys = shared(one.heads, other.heads)
-    if not len(keys):
+    asked = shared(one.heads, other.heads) if keys is None else keys
+    if not len(asked):
         nothing = np.empty(0, np.int64)
         return Common(nothing, nothing, 0, 0)
-    at = small.firsts(_within(small, keys))
+    at = small.firsts(_within(small, asked))
     there = large.places(small.heads[at], small.tails[at])
     at, there = at[there >= 0], there[there >= 0]
     counted = int((small.ends(at) - at).sum()), int((large.ends(there) - there).sum())

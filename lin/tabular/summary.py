@@ -130,7 +130,8 @@ class Watcher:
             if tags is None:
                 continue
             addresses = [_address(pieces.get(stream)) for stream in range(4)]
-            if not self._library.lt_seen(self._notes[column], addresses[0], len(tags), *addresses[1:]):
+            size = len(pieces.get(3, ()))
+            if not self._library.lt_seen(self._notes[column], addresses[0], len(tags), *addresses[1:], size):
                 raise MemoryError
         self._pieces.clear()
 
@@ -162,7 +163,7 @@ def _functions() -> Any:
     for name, result, arguments in (
         ("lt_seen_new", pointer, [ctypes.c_uint32]),
         ("lt_seen_free", None, [pointer]),
-        ("lt_seen", ctypes.c_int, [pointer, pointer, size, pointer, pointer, pointer]),
+        ("lt_seen", ctypes.c_int, [pointer, pointer, size, pointer, pointer, pointer, size]),
         ("lt_seen_result", size, [pointer, pointer, size]),
     ):
         function = getattr(found, name)

@@ -61,6 +61,8 @@ def test_contaminated(repository, tables, make_rows):
     clean = tables.put("clean.csv", make_rows(200, 300))
     model = tables.made("model", quiet)
     tables.made("innocent", clean)
+    tables.write("part.csv", make_rows(70, 90))
+    tables.made("spared", tables.made("part.csv", raw, kind=ArtifactKind.DATASET))  # a part without these rows
     tables.tested(model, clean, accuracy=0.5)
     tables.write("withdrawn.csv", make_rows(55, 65))
     found = repository.contaminated("withdrawn.csv")
@@ -72,6 +74,7 @@ def test_contaminated(repository, tables, make_rows):
     assert [each.label for each in found.models] == ["model@v1"]
     assert [(e.model.label, e.dataset.label) for e in found.evaluations] == [("model@v1", "clean.csv@v1")]
     declared = {h.artifact.label: h.declared for h in repository.contaminated("raw.csv").holders}
-    assert declared == {"raw.csv@v1": True, "derived.parquet@v1": True, "quiet.csv@v1": False}
+    made = dict.fromkeys(("raw.csv@v1", "derived.parquet@v1", "part.csv@v1"), True)
+    assert declared == {**made, "quiet.csv@v1": False}
     tables.write("none.csv", make_rows(5_000, 5_010))
     assert not repository.contaminated("none.csv").found

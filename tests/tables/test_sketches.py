@@ -27,7 +27,7 @@ def sketch(some):
     return np.unique(some)[:SKETCH]
 
 
-class Blobs(dict):
+class Blobs(dict[Digest, bytes]):
     def add(self, number, some, names=NAMES):
         """Make a known table of keys."""
         blobs = {"schema": json.dumps([{"name": n} for n in names]).encode(), "sketch": sketch(some).tobytes()}

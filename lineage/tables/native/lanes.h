@@ -76,11 +76,18 @@ TARGET static void NAME(chunks)(const Chunk *const *work, int blocks, int root) 
     h[0] = s0 ^ s8, h[1] = s1 ^ s9, h[2] = s2 ^ s10, h[3] = s3 ^ s11;
     h[4] = s4 ^ s12, h[5] = s5 ^ s13, h[6] = s6 ^ s14, h[7] = s7 ^ s15;
   }
+#if LANES >= 8
+  /* Back to rows: 8 words each, of which LANES fit into a vector. */
+  for (int i = 0; i < LANES; i++) m[i] = h[i & 7];
+  NAME(transpose)(m);
+  for (int lane = 0; lane < LANES; lane++) memcpy(work[lane]->out, &m[lane], 32);
+#else
   for (int i = 0; i < 8; i++) {
     uint32_t words[LANES];
     memcpy(words, &h[i], sizeof words);
     for (int lane = 0; lane < LANES; lane++) work[lane]->out[i] = words[lane];
   }
+#endif
 }
 
 #undef V

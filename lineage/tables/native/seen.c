@@ -8,6 +8,7 @@
 
 #define GOLDEN 0x9e3779b97f4a7c15u
 enum { PREFIX = 100 }; /* bytes of text that are kept of the least and the greatest */
+#define MANY (UINT64_MAX >> 3) /* as a limit: eight times as many different cells as are kept */
 enum { RECENT_BITS = 7, RECENT = 1 << RECENT_BITS }; /* cells that need not be looked up again */
 
 typedef struct {
@@ -44,19 +45,27 @@ static inline uint64_t load(const uint8_t *at, uint32_t bytes) {
   return word;
 }
 
-/* Short cells are read in two overlapping words. On a big-endian machine hashes differ, and with them only estimates. */
-static inline uint64_t hash_bytes(const uint8_t *at, uint32_t length) {
-  uint64_t sum = length * GOLDEN, first, last;
-  for (; length > 16; at += 8, length -= 8) {
-    u128 product = (u128)(load(at, 8) ^ sum ^ 0xa0761d6478bd642fu) * 0xe7037ed1a0b428dbu;
-    sum = (uint64_t)product ^ (uint64_t)(product >> 64);
+static inline uint64_t lowest(uint32_t bytes) { return bytes >= 8 ? UINT64_MAX : ~(UINT64_MAX << 8 * bytes); }
+
+static inline uint64_t folded(uint64_t a, uint64_t b) {
+  u128 product = (u128)(a ^ 0xa0761d6478bd642fu) * (b ^ 0xe7037ed1a0b428dbu);
+  return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+/* Cells of up to 16 bytes, which most are, are read without a branch; `end` is where reading has to stop. */
+static inline uint64_t hash_bytes(const uint8_t *at, uint32_t length, const uint8_t *end) {
+  uint64_t sum = length * GOLDEN, first = 0, last = 0;
+  for (; length > 16; at += 16, length -= 16) sum = folded(load(at, 8) ^ sum, load(at + 8, 8));
+  if (end - at >= 16) {
+    first = lt_little64(load(at, 8)) & lowest(length);
+    last = lt_little64(load(at + 8, 8)) & (length > 8 ? lowest(length - 8) : 0);
+  } else {
+    uint8_t rest[16] = {0};
+    if (length) memcpy(rest, at, length);
+    first = lt_little64(load(rest, 8));
+    last = lt_little64(load(rest + 8, 8));
   }
-  if (length >= 8) first = load(at, 8), last = load(at + length - 8, 8);
-  else if (length >= 4) first = load(at, 4), last = load(at + length - 4, 4);
-  else if (length) first = (uint64_t)at[0] << 16 | (uint64_t)at[length / 2] << 8 | at[length - 1], last = 0;
-  else first = last = 0;
-  u128 product = (u128)(first ^ sum) * (last ^ 0x589965cc75374cc3u);
-  return stirred((uint64_t)product ^ (uint64_t)(product >> 64));
+  return stirred(folded(first ^ sum, last));
 }
 
 LT_EXPORT void lt_seen_free(Seen *seen) {
@@ -242,9 +251,12 @@ static int fixed_cells(Seen *seen, unsigned tag, const uint8_t *payloads, int64_
       least = (int64_t)value < least ? (int64_t)value : least;
       most = (int64_t)value > most ? (int64_t)value : most;
     }
-    uint64_t key = value + salt, *place = &recent[recent_place(key)];
-    if (*place == key) continue;
-    *place = key;
+    uint64_t key = value + salt;
+    if (seen->limit > MANY) { /* few different ones so far: most have just been seen */
+      uint64_t *place = &recent[recent_place(key)];
+      if (*place == key) continue;
+      *place = key;
+    }
     uint64_t hash = stirred(key);
     if (hash <= seen->limit && !note(seen, hash)) return 0;
   }
@@ -259,9 +271,10 @@ static int fixed_cells(Seen *seen, unsigned tag, const uint8_t *payloads, int64_
 }
 
 /* Note the next cells of a column, as its four streams hold them (rule 4): a tag each, the payloads of those that have
- * one, the lengths of the others, and their bytes. 0 when memory is out. */
+ * one, the lengths of the others, and their bytes, `size` of them. 0 when memory is out. */
 LT_EXPORT int lt_seen(Seen *seen, const uint8_t *tags, int64_t rows, const uint8_t *payloads, const uint8_t *lengths,
-                      const uint8_t *bytes) {
+                      const uint8_t *bytes, int64_t size) {
+  const uint8_t *bytes_end = size ? bytes + size : bytes;
   uint64_t last_hash = 0, order = seen->rows * GOLDEN, recent[RECENT] = {0};
   recent[recent_place(0)] = 1; /* 0 belongs there, and has not been seen */
   for (int64_t i = 0, end; i < rows; i = end) {
@@ -288,7 +301,7 @@ LT_EXPORT int lt_seen(Seen *seen, const uint8_t *tags, int64_t rows, const uint8
       memcpy(&length, lengths, 4);
       length = lt_little32(length);
       if (order <= seen->below && !sample(seen, order, (uint8_t)tag, 0)) return 0;
-      uint64_t hash = hash_bytes(bytes, length) + tag;
+      uint64_t hash = hash_bytes(bytes, length, bytes_end) + tag;
       if (hash != last_hash) { /* otherwise as in sorted columns */
         last_hash = hash;
         int state = note(seen, hash);

@@ -71,6 +71,12 @@ def test_narrower_vectors(lanes: str):
 
 
 @needs_compiler
+def test_kernel_is_of_this_source(hatch_build: ModuleType):
+    """What the other tests try is the source that lies here."""
+    assert hatch_build.is_fresh(), "compile it: python hatch_build.py"
+
+
+@needs_compiler
 def test_without_vectors(hatch_build: ModuleType, tmp_path: Path):
     """The kernel compiled as plain C says the same."""
     library = tmp_path / "portable.so"
