@@ -7,8 +7,8 @@ The rules, in `docs/tables.md` for users:
   them; the earlier in this list of two that give as many. Where none does, the one that gives most rows the number of
   cells that the first row has, so that the row that differs is told. Without any, there is one column.
 - Header: the first row holds the names, unless one of its cells is a number, other than a whole number from 1000 to
-  2999, which can be a year's column; or unless it has no cell but numbers. `0`, `1`, `2` and so on to the last column
-  are names all the same: pandas writes them for columns without any.
+  2999, which can be a year's column; or unless it has no cell but numbers. `0`, `1`, `2` and so on to the last column,
+  of three or more, are names all the same: pandas writes them for columns without any.
 - R's `write.table` leaves out the name of the row names: a first row with one cell less than every other one has an
   empty first name.
 """
@@ -28,7 +28,8 @@ from .options import Options
 SAMPLE = 64 * 1024
 MOST = 8 * 1024 * 1024
 DELIMITERS = ",\t;|"
-MIN_YEAR, MAX_YEAR = 1000, 2999
+COUNTED = 3
+"""Columns from which on `0`, `1`, `2` … are taken for names; a row `0,1` can well be data."""
 
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _YEAR = re.compile(r"[12][0-9]{3}")
@@ -127,7 +128,7 @@ def _rank(widths: Sequence[int]) -> tuple[int, int, int]:
 
 def is_header(cells: Sequence[str]) -> bool:
     """Tell whether a first row holds names; see this module."""
-    if len(cells) > 1 and list(cells) == [str(number) for number in range(len(cells))]:
+    if len(cells) >= COUNTED and list(cells) == [str(number) for number in range(len(cells))]:
         return True
     numbers = [cell for cell in cells if _NUMBER.fullmatch(cell.strip())]
     if not numbers:
