@@ -144,7 +144,7 @@ class Differ:
             stored = self._stored(entries[0].digest)
             if below is None or stored is None:
                 return None
-            (entries, plain), skip = below, delta.skip_of(stored) + skip
+            entries, plain, skip = _trimmed(*below, delta.skip_of(stored) + skip, len(data))
         if _depth(entries) > _NUMBERS_DEPTH:
             return None
         return Coded(delta.combine(data, plain, skip, width), Coding.NUMBERS, _digests(entries), _depth(entries))
@@ -166,6 +166,19 @@ class Differ:
         plain = [self._read(digest) for digest in digests]
         whole = [data for data in plain if data is not None]
         return (parents, b"".join(whole)) if len(whole) == len(plain) else None
+
+
+def _trimmed(entries: list[Entry], plain: bytes, skip: int, size: int) -> tuple[list[Entry], bytes, int]:
+    """Leave out bases that have nothing of what is `size` bytes long and begins at `skip`."""
+    first, last = 0, len(entries)
+    while last - first > 1 and entries[first].size <= skip:
+        skip -= entries[first].size
+        plain = plain[entries[first].size :]
+        first += 1
+    while last - first > 1 and len(plain) - entries[last - 1].size >= skip + size:
+        plain = plain[: len(plain) - entries[last - 1].size]
+        last -= 1
+    return entries[first:last], plain, skip
 
 
 def _delta(frame: bytes, entries: list[Entry]) -> Coded:

@@ -147,12 +147,13 @@ def test_checkpoints_in_a_row_are_one_step_deep():
     values = [source.gauss(0, 0.02) for _ in range(300_000)]
     store = Memory()
     parts, whole = store.put(struct.pack("<300000f", *values))
-    for _ in range(3):
+    for _ in range(6):
         values = [value + source.gauss(0, 1e-5) for value in values]
         data = struct.pack("<300000f", *values)
         parts, written = store.put(data, parts)
         assert cost(written) < 0.68 * cost(whole)
         assert {coded.depth for coded in written} == {1}
+        assert max(len(coded.bases) for coded in written) <= 4 * DIGEST_SIZE
         assert store.get(parts) == data
 
 
