@@ -166,6 +166,19 @@ def test_unlike_content_is_kept_by_itself():
     assert {coded.coding for coded in written} == {Coding.RAW}
 
 
+def test_appended_rows_lean_on_the_last_ones(rows):
+    """Added rows take no more than by themselves, and reading them goes back few steps, however often it was done."""
+    store = Memory()
+    parts, _ = store.put(bytes_of(rows[:20_000]))
+    for number in range(3, 8):
+        data = bytes_of(rows[: number * 10_000])
+        parts, written = store.put(data, parts)
+        alone = Memory().put(bytes_of(rows[(number - 1) * 10_000 : number * 10_000]))[1]
+        assert cost(written) < cost(alone) + 1000
+        assert store.get(parts) == data
+    assert max(entry.depth for entry in store.entries.values()) <= 4
+
+
 def test_a_base_that_does_not_stay_is_not_used(rows):
     """Against a chunk that cannot be counted on nothing is kept."""
     store = Memory()
