@@ -105,7 +105,7 @@ class Differ:
             alone = squeeze(data)
             best = self._smallest(data, window, entries, best, alone)
             if best is alone:
-                return alone
+                return self._appended(offset, data, alone)
         self._previous.paid(offset, len(data), window)
         return best
 

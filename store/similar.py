@@ -127,7 +127,7 @@ class Previous:
     def end(self, offset: int) -> Window | None:
         """Return the end of the previous version, if that is what a part that begins at `offset` stands behind."""
         with self._lock:
-            behind = bool(self._parts) and self._expected(offset) >= self._starts[-1]
+            behind = bool(self._parts) and max(offset, self._expected(offset)) >= self._starts[-1]
         last = len(self._parts) - 1
         return self._cut(range(last, last + 1), self._starts[last], seen=True) if behind else None
 
