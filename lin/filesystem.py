@@ -250,16 +250,11 @@ class LinFile(io.BufferedReader):
         self.size = target.size
         self.digest = target.digest
         self.blocksize = block
-        self._source = source
 
     @property
     def mode(self) -> str:
         """Always `rb`."""
         return "rb"
-
-    def _fetch_range(self, start: int, end: int) -> bytes:
-        """Return some bytes: what fsspec's caches ask files for."""
-        return self._source(start, end - start)
 
     @property
     def full_name(self) -> str:
