@@ -468,7 +468,7 @@ class BlobStore:
     def _damaged(self, digest: Digest, reason: str) -> CorruptBlobError:
         return CorruptBlobError(
             f"the blob {digest} in {self.place.url} is damaged: {reason}",
-            hint="Restore that file from a copy of the repository, or put the same content again with --rewrite.",
+            hint="Restore that file from a copy of the repository.",
         )
 
 

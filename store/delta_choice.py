@@ -28,6 +28,9 @@ _NOISE = 0.5
 """What compressing by itself leaves more of may be numbers."""
 _NUMBERS_DEPTH = 3
 """Each has two bases or three, as cuts do not agree, and each of those may have as many."""
+_APPENDED_DEPTH = 2
+_APPENDED_WORTH = 0.97
+"""What is added at the end need not gain as much: only one more chunk has to be read, and mostly is read anyway."""
 _GROWTH = 1.5
 """A base that cost at most this many times what the new delta costs is passed over for its own base."""
 _TOLERANCE = 1.2
@@ -87,7 +90,7 @@ class Differ:
         numbers = self._numbers
         window = self._previous.window(offset, data, search=numbers is None)
         if window is None:
-            return squeeze(data)
+            return self._appended(offset, data, squeeze(data))
         entries = self._entries([digest for digest, _ in window.parts])
         if entries is None:
             return squeeze(data)
@@ -102,11 +105,22 @@ class Differ:
             alone = squeeze(data)
             best = self._smallest(data, window, entries, best, alone)
             if best is alone:
-                return alone
+                return self._appended(offset, data, alone)
         self._previous.paid(offset, len(data), window)
         return best
 
     # ------------------------------------------------------------------------
+
+    def _appended(self, offset: int, data: bytes | memoryview, alone: Coded) -> Coded:
+        """Keep what was added at the end against the last chunk before it: rows look like rows."""
+        if len(alone.data) > _NOISE * len(data):
+            return alone
+        window = self._previous.end(offset)
+        entries = self._entries([digest for digest, _ in window.parts]) if window is not None else None
+        if window is None or entries is None or _depth(entries) > _APPENDED_DEPTH:
+            return alone
+        frame = zstd.against(data, window.plain, zstd.LEVEL)
+        return _delta(frame, entries) if len(frame) + _COST <= _APPENDED_WORTH * len(alone.data) else alone
 
     def _smallest(
         self, data: bytes | memoryview, window: Window, entries: list[Entry], best: Coded | None, alone: Coded
@@ -144,7 +158,7 @@ class Differ:
             stored = self._stored(entries[0].digest)
             if below is None or stored is None:
                 return None
-            (entries, plain), skip = below, delta.skip_of(stored) + skip
+            entries, plain, skip = _trimmed(*below, delta.skip_of(stored) + skip, len(data))
         if _depth(entries) > _NUMBERS_DEPTH:
             return None
         return Coded(delta.combine(data, plain, skip, width), Coding.NUMBERS, _digests(entries), _depth(entries))
@@ -166,6 +180,19 @@ class Differ:
         plain = [self._read(digest) for digest in digests]
         whole = [data for data in plain if data is not None]
         return (parents, b"".join(whole)) if len(whole) == len(plain) else None
+
+
+def _trimmed(entries: list[Entry], plain: bytes, skip: int, size: int) -> tuple[list[Entry], bytes, int]:
+    """Leave out bases that have nothing of what is `size` bytes long and begins at `skip`."""
+    first, last = 0, len(entries)
+    while last - first > 1 and entries[first].size <= skip:
+        skip -= entries[first].size
+        plain = plain[entries[first].size :]
+        first += 1
+    while last - first > 1 and len(plain) - entries[last - 1].size >= skip + size:
+        plain = plain[: len(plain) - entries[last - 1].size]
+        last -= 1
+    return entries[first:last], plain, skip
 
 
 def _delta(frame: bytes, entries: list[Entry]) -> Coded:

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from .durable import is_recent, make_folder, sync_file, sync_folder, sync_many
+from .durable import is_recent, make_folder, start_writing, sync_file, sync_folder, sync_many
 from .faults import os_errors
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 PART = "part-"
 """How the names of temporary files begin."""
+_BEGIN = 8 << 20
+"""Bytes after which the disk is set to work, while more are being made."""
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK})
 
 
@@ -30,6 +32,7 @@ class LocalUpload:
     def __init__(self, place: LocalPlace) -> None:
         self._place = place
         self.path = os.path.join(place.transient, f"{PART}{os.getpid()}-{os.urandom(8).hex()}")
+        self._size = self._begun = 0
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         with os_errors("write to", place.base):
             try:
@@ -42,9 +45,13 @@ class LocalUpload:
     def write(self, data: bytes | memoryview) -> None:
         """Append bytes."""
         rest = memoryview(data).cast("B")
+        self._size += len(rest)
         with os_errors("write to", self._place.url):
             while rest:
                 rest = rest[os.write(self._descriptor, rest) :]
+        if self._size - self._begun >= _BEGIN:
+            start_writing(self._descriptor, self._begun, self._size - self._begun)
+            self._begun = self._size
 
     def finish(self, *, sync: bool = True) -> None:
         """Close the file, durable unless `sync` is False."""

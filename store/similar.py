@@ -124,6 +124,13 @@ class Previous:
             return self._cut(self._chunks(start, end, _LEAST), start, seen=True)
         return self._cut(self._chunks(expected, expected + len(data), 1), expected, seen=False)
 
+    def end(self, offset: int) -> Window | None:
+        """Return the end of the previous version, if that is what a part that begins at `offset` stands behind."""
+        with self._lock:
+            behind = bool(self._parts) and max(offset, self._expected(offset)) >= self._starts[-1]
+        last = len(self._parts) - 1
+        return self._cut(range(last, last + 1), self._starts[last], seen=True) if behind else None
+
     def paid(self, offset: int, size: int, window: Window) -> None:
         """Take note that a window was of use: the parts that follow are worth a look again."""
         with self._lock:

@@ -74,7 +74,7 @@ def install(name: str, programs: Path) -> None:
             else:
                 module, version = MODULES[name]
                 home = target.parent
-                _call(["go", "install", f"{module}@{version}"], {"GOBIN": folder, "GOFLAGS": "-trimpath"})
+                _call(["go", "install", f"{module}@{version}"], {"GOBIN": folder})
             Path(folder).rename(home)
             Path(folder).mkdir()  # for the block to remove
 
@@ -105,7 +105,9 @@ def start(
     with (programs / f"{name}.lock").open("wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_SH)
     if not program(name, programs).exists():
-        raise ServerError(f"{name} is not installed; {Path(sys.argv[0]).name} install {name} does it")
+        log = programs / f"{name}.log"
+        said = log.read_text(errors="replace")[-2000:] if log.exists() else ""
+        raise ServerError(f"{name} is not installed; {Path(sys.argv[0]).name} install {name} does it\n{said}".rstrip())
     home.mkdir(parents=True, exist_ok=True)
     log = home / "server.log"
     keeper = [sys.executable, __file__, "keep", name, "--home", str(home), "--port", str(port)]

@@ -147,12 +147,13 @@ def test_checkpoints_in_a_row_are_one_step_deep():
     values = [source.gauss(0, 0.02) for _ in range(300_000)]
     store = Memory()
     parts, whole = store.put(struct.pack("<300000f", *values))
-    for _ in range(3):
+    for _ in range(6):
         values = [value + source.gauss(0, 1e-5) for value in values]
         data = struct.pack("<300000f", *values)
         parts, written = store.put(data, parts)
         assert cost(written) < 0.68 * cost(whole)
         assert {coded.depth for coded in written} == {1}
+        assert max(len(coded.bases) for coded in written) <= 4 * DIGEST_SIZE
         assert store.get(parts) == data
 
 
@@ -163,6 +164,19 @@ def test_unlike_content_is_kept_by_itself():
     first, _ = store.put(source.randbytes(2_000_000))
     _, written = store.put(source.randbytes(2_000_000), first)
     assert {coded.coding for coded in written} == {Coding.RAW}
+
+
+def test_appended_rows_lean_on_the_last_ones(rows):
+    """Added rows take no more than by themselves, and reading them goes back few steps, however often it was done."""
+    store = Memory()
+    parts, _ = store.put(bytes_of(rows[:20_000]))
+    for number in range(3, 8):
+        data = bytes_of(rows[: number * 10_000])
+        parts, written = store.put(data, parts)
+        alone = Memory().put(bytes_of(rows[(number - 1) * 10_000 : number * 10_000]))[1]
+        assert cost(written) < cost(alone) + 1000
+        assert store.get(parts) == data
+    assert max(entry.depth for entry in store.entries.values()) <= 4
 
 
 def test_a_base_that_does_not_stay_is_not_used(rows):
