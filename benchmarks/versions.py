@@ -112,8 +112,8 @@ def _pair(folder: Path, name: str) -> tuple[Path, Path]:
 
 def parquet(folder: Path, size: int) -> tuple[Path, Path]:
     """Write the table as Parquet, and again with one row in a hundred edited."""
-    import pyarrow.csv as reading  # type: ignore[import-untyped]  # noqa: PLC0415 - not everyone has it
-    import pyarrow.parquet as writing  # type: ignore[import-untyped]  # noqa: PLC0415
+    import pyarrow.csv as reading  # noqa: PLC0415 - not everyone has it
+    import pyarrow.parquet as writing  # noqa: PLC0415
 
     header, rows = flights(size)
     old, new = _pair(folder, "table.parquet")

@@ -11,11 +11,14 @@ from dataclasses import dataclass
 
 from lin.errors import LinError
 from lin.store.digest import Digest
+from lin.store.local import LocalPlace
 
 from .audit_events import EventChecks
 from .audit_files import FileChecks
 from .checkpoint import Checkpoint
 from .findings import Finding, Problem
+from .journal import NAME as JOURNAL
+from .journal import Journal
 from .log import CHECKPOINT, Log
 from .words import Shape
 
@@ -75,6 +78,7 @@ def audit(
         events.skip(bundle.width - len(bundle.leaves))
         progress(bundle.start + bundle.width, at.size)
     events.finish()
+    _check_journal(log, findings)
     if seen is not None:
         try:
             log.check_follows(*seen, at=at)
@@ -83,6 +87,23 @@ def audit(
                 raise
             findings.append(Finding(Problem.HISTORY, CHECKPOINT, error.message))
     return Report(at, tuple(findings), events.content, frozenset(events.erased))
+
+
+def _check_journal(log: Log, findings: list[Finding]) -> None:
+    """Look at what a local log would be brought in order from after a power cut."""
+    if not isinstance(log.place, LocalPlace):
+        return
+    try:
+        torn = Journal(log.place).is_torn()
+    except LinError as error:
+        if not is_damage(error):
+            raise
+        findings.append(Finding(Problem.DAMAGED, JOURNAL, error.message))
+        return
+    # Again, since a commit that is just being written is no damage.
+    if torn and Journal(log.place).is_torn():
+        message = "a commit in it is torn, and was not acknowledged, or it is damaged; the next commit takes its place"
+        findings.append(Finding(Problem.DAMAGED, JOURNAL, message))
 
 
 def _silent(done: int, total: int, /) -> None:

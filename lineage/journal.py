@@ -106,6 +106,18 @@ class Journal:
         started = decode_bundle(body)[0].decode(errors="replace")
         return started != boot() and any(data[len(_MAGIC) + end :][:_LENGTH])
 
+    def is_torn(self) -> bool:
+        """Tell whether what follows the last whole commit is the beginning of another.
+
+        Raises:
+            CorruptLogError: As `read`.
+        """
+        seen = self.read()
+        if seen is None:
+            return False
+        with os_errors("read", self._path), open(self._path, "rb", buffering=0) as file:  # noqa: PTH123 - see above
+            return any(os.pread(file.fileno(), _LENGTH, seen.end))
+
     def unchanged(self, seen: Contents) -> bool:
         """Tell whether it is as it was when `seen` was read or written."""
         try:
@@ -127,7 +139,8 @@ class Journal:
         with os_errors("write", self._path):
             descriptor = os.open(self._path, os.O_WRONLY | os.O_CLOEXEC)
             try:
-                os.pwrite(descriptor, record, seen.end)
+                # With an end behind it: something longer may have been torn here.
+                os.pwrite(descriptor, record + bytes(_LENGTH), seen.end)
                 os.fdatasync(descriptor)
             finally:
                 os.close(descriptor)

@@ -252,11 +252,12 @@ class GraphSuite:
     def test_tables_stand_beside_provenance(self, graph: Graph) -> None:
         """A table leads to the artifacts that hold its rows, in whatever bytes; provenance never leads through it."""
         table, holds, has = NodeKind.TABLE, EdgeKind.SAME_TABLE, EdgeKind.HAS_CONTENT
+        said = {"table:00": {"set": "t", "at": "", "event": ""}}
         put(
             graph,
             node("t", table, created=1, table={"rows": 3}),
             *(link("t", content, holds) for content in ("csv", "parquet")),
-            *(node(content, NodeKind.CONTENT, **{"table:00": {"set": "t"}}) for content in ("csv", "parquet")),
+            *(Node(ident(content), NodeKind.CONTENT, facets=said) for content in ("csv", "parquet")),
             *(link(content, f"of {content}", has) for content in ("csv", "parquet")),
             node("of csv", name="flights", created=2),
             node("of parquet", name="flights.parquet", created=3),
