@@ -43,6 +43,7 @@ lin diff old.csv new.parquet --arrow changes.arrow
 _LEAKS = 100
 _ROWS = 10
 _MISSED = 20
+_OTHER_COLUMNS = "the columns differ"
 _MARKS = {"added": "+", "removed": "-", "changed": "~"}
 _STYLES = {"added": "green", "removed": "red", "changed": "yellow"}
 
@@ -160,6 +161,8 @@ def leaks(  # noqa: PLR0917 - click gives them by name
     for each in missed[:_MISSED]:
         said = f"not compared: {plain(each.tested.label)} with {plain(each.learned.label)}: {plain(each.reason)}"
         output.say(output.styled(said, "yellow"))
+    if not common and any(each.reason == _OTHER_COLUMNS for each in missed):
+        output.say(output.styled("  --common compares by the columns that both have", "yellow"))
     if len(missed) > _MISSED:
         output.say(output.styled(f"not compared: {len(missed) - _MISSED} more pairs", "yellow"))
     return 1 if found.items else 0

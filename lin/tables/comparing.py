@@ -246,7 +246,7 @@ def _extra(one: RowFile, other: RowFile) -> Array:
     """Return the numbers, ascending, of the rows that one file has more of than the other: the last copies."""
     firsts = one.firsts()
     ends = one.ends(firsts)
-    there = other.places(one.heads[firsts], one.tails[firsts])
+    there = other.find(one, firsts)
     known = np.zeros(len(firsts), np.int64)
     at = there[there >= 0]
     known[there >= 0] = other.ends(at) - at
@@ -284,7 +284,7 @@ _UNSURE = 0.4
 def _paired(ours: RowFile, theirs: RowFile, removed: Array, added: Array) -> tuple[Array, Array]:
     """Return the rows with one key that were removed here and added there, in the order of the first table."""
     here, there = _marked(ours, removed), _marked(theirs, added)
-    found = theirs.places(ours.heads[here], ours.tails[here])
+    found = theirs.find(ours, here)
     is_added = np.zeros(theirs.rows, bool)
     is_added[there] = True
     good = (found >= 0) & is_added[found]

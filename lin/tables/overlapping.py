@@ -51,7 +51,7 @@ def common(one: RowFile, other: RowFile, keys: Array | None = None) -> Common:
         nothing = np.empty(0, np.int64)
         return Common(nothing, nothing, 0, 0)
     at = small.firsts(_within(small, asked))
-    there = large.places(small.heads[at], small.tails[at])
+    there = large.find(small, at)
     at, there = at[there >= 0], there[there >= 0]
     counted = int((small.ends(at) - at).sum()), int((large.ends(there) - there).sum())
     if small is one:

@@ -22,6 +22,7 @@ RUN = 2_000_000
 """Rows that are sorted in one go: 80 MB, and as much again while they are."""
 _HEADER = 64
 _TAIL = 24
+_BLOCK = 1 << 18
 
 Array = Any
 """An array; what is in it is told where it matters."""
@@ -77,11 +78,17 @@ class RowFile:
                 high = middle
         return low if low < end and self.tails[low].tobytes() == tail else None
 
+    def find(self, other: RowFile, places: Array) -> Array:
+        """Return where the digests at some places of another file stand here first, or -1."""
+        some = (self.places(other.heads[each], other.tails[each]) for each in _blocks(places))
+        return np.concatenate([np.empty(0, np.int64), *some])
+
     def firsts(self, chosen: Array | None = None) -> Array:
         """Return the places where a digest stands for the first time, of all or of `chosen` (ascending places)."""
         places = np.arange(self.rows) if chosen is None else chosen
-        if not len(places):
-            return places
+        return np.concatenate([np.empty(0, np.int64), *map(self._firsts, _blocks(places))])
+
+    def _firsts(self, places: Array) -> Array:
         before = np.maximum(places - 1, 0)
         fresh = (self.heads[places] != self.heads[before]) | (self.tails[places] != self.tails[before]).any(axis=1)
         fresh |= places == 0
@@ -89,6 +96,9 @@ class RowFile:
 
     def ends(self, places: Array) -> Array:
         """Return where the copies of the digest at each of these places end."""
+        return np.concatenate([np.empty(0, np.int64), *map(self._ends, _blocks(places))])
+
+    def _ends(self, places: Array) -> Array:
         high = np.searchsorted(self.heads, self.heads[places], "right")
         odd = np.flatnonzero((self.tails[high - 1] != self.tails[places]).any(axis=1)) if len(places) else ()
         for index in odd:
@@ -102,6 +112,11 @@ class RowFile:
                     top = middle
             high[index] = low
         return high
+
+
+def _blocks(places: Array) -> Iterator[Array]:
+    # Digests are compared in copies, which are made of so many at once.
+    return (places[start : start + _BLOCK] for start in range(0, len(places), _BLOCK))
 
 
 def _arrays(path: Path, rows: int, mode: Any) -> tuple[Array, Array, Array]:

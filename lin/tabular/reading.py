@@ -63,13 +63,8 @@ def open_table(source: Source, options: Options = NOTHING) -> Table:
 
 
 def _file(source: FileSource, options: Options) -> Sequence[Table]:
-    if options.format is not None:
-        kind = formats.Kind(options.format, named=True)
-        if source.size == 0:
-            raise NotATableError(f"{source.name} is empty")
-    else:
-        kind = formats.kind_of(source)
     try:
+        kind = _kind(source, options)
         if kind.format == "csv":
             tables: Sequence[Table] = [delimited.read(source, options, named=kind.named)]
         elif kind.format in _ONE:
@@ -84,6 +79,14 @@ def _file(source: FileSource, options: Options) -> Sequence[Table]:
     if not chosen:
         raise NotATableError(f"there is no table {options.part!r} in {source.name}")
     return chosen
+
+
+def _kind(source: FileSource, options: Options) -> formats.Kind:
+    if options.format is None:
+        return formats.kind_of(source)
+    if source.size == 0:
+        raise NotATableError(f"{source.name} is empty")
+    return formats.Kind(options.format, named=True)
 
 
 def _folder(source: FolderSource, options: Options) -> Sequence[Table]:
