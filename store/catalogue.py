@@ -43,6 +43,8 @@ _MANY = 500
 """Digests that are asked for in one statement."""
 
 T = TypeVar("T")
+_parents: list[object] = []
+"""Connections of the process that this one was forked from."""
 
 
 class Record(NamedTuple):
@@ -281,7 +283,8 @@ class Catalogue:
 
         with self._lock:
             if self._connection is not None and self._pid != os.getpid():
-                self._connection = None  # a forked process must not touch its parent's connection
+                _parents.append(self._connection)  # a forked process must not touch, nor close, its parent's connection
+                self._connection = None
             for attempt in range(2):
                 try:
                     if self._connection is None:
