@@ -8,7 +8,7 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from lin.errors import ConflictError, LinError
+from lin.errors import ConflictError, InvalidInputError, LinError
 from lin.lineage.keys import ActorKey, LogKey
 from lin.lineage.ledger import Ledger
 from lin.lineage.log import CHECKPOINT, Log
@@ -75,10 +75,25 @@ def create(place: Place) -> Opened:
         place.create(config.DESCRIPTION, description.dumps())
     except ConflictError as error:
         raise taken from error
-    if not config.is_url(place.url):
+    if config.is_url(place.url):
+        _keeps_writers_apart(place, description.dumps())
+    else:
         # The repository of a project lies inside its folder, and is no part of the project's code.
         place.replace(".gitignore", b"*\n")
     return _assemble(place, description)
+
+
+def _keeps_writers_apart(place: Place, data: bytes) -> None:
+    """Make sure that a place refuses to create what is there: some imitations of S3 do not know of such writes."""
+    try:
+        place.create(config.DESCRIPTION, data)
+    except ConflictError:
+        return
+    place.delete(config.DESCRIPTION)
+    raise InvalidInputError(
+        f"{place.url} cannot create a file exclusively: two writers could overwrite each other",
+        hint="Use a service that knows conditional writes (If-None-Match), or a newer version of this one.",
+    )
 
 
 def _begun(place: Place) -> LogKey:

@@ -55,6 +55,7 @@ _REGION = re.compile(r"<Region>([^<]+)</Region>|region is wrong; expecting '([^'
 _TIMES = re.compile(r"<RequestTime>([^<]*)</RequestTime>.*?<ServerTime>([^<]*)</ServerTime>", re.DOTALL)
 _STATUS = re.compile(r"status code: (\d{3})")
 _SKEW_TEXT = re.compile(r"[Rr]equest date header too old|clock|[Dd]ate .*too (?:old|skewed)")
+_SERVER = re.compile(r"Error performing [A-Z]+ (https?://[^/\s]+)")
 _QUERY = re.compile(r"\?\S*")
 _METADATA = ("169.254.169.254", "169.254.170.2", "metadata.google.internal", "168.63.129.16")
 
@@ -78,6 +79,9 @@ class _Said:
             first = message[1].strip().splitlines()[0].rstrip(".")
             return f"{first} ({self.code})" if self.code else first
         text = self.text.rpartition(" - ")[2] if " - " in self.text else self.text
+        server = _SERVER.search(self.text)
+        if not self.status and server and "error sending request" in text:
+            return f"the server at {server[1]} does not answer"
         text = text.partition("<?xml")[0].strip().removeprefix("Server returned non-2xx status code: ").rstrip(": ")
         return _QUERY.sub("", text) or "no reason is given"
 

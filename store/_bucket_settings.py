@@ -50,6 +50,9 @@ class Patience:
     longest_pause_seconds: float = 10.0
 
 
+DEFAULT = Patience()
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Say where a bucket is, and how it is reached.
@@ -112,7 +115,7 @@ def settings_for(url: str, patience: Patience | None = None) -> Settings:
             hint="Set AZURE_STORAGE_ACCOUNT_NAME or AZURE_STORAGE_CONNECTION_STRING, "
             "or write abfss://container@account.dfs.core.windows.net/name.",
         )
-    return Settings(cloud, host, folder, options, found.plain, found.profile, found.bundle, patience or Patience())
+    return Settings(cloud, host, folder, options, found.plain, found.profile, found.bundle, patience or DEFAULT)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ It can be deleted: it is made again from the packs. Several processes may use it
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -42,6 +43,8 @@ _MANY = 500
 """Digests that are asked for in one statement."""
 
 T = TypeVar("T")
+_parents: list[object] = []
+"""Connections of the process that this one was forked from."""
 
 
 class Record(NamedTuple):
@@ -280,7 +283,8 @@ class Catalogue:
 
         with self._lock:
             if self._connection is not None and self._pid != os.getpid():
-                self._connection = None  # a forked process must not touch its parent's connection
+                _parents.append(self._connection)  # a forked process must not touch, nor close, its parent's connection
+                self._connection = None
             for attempt in range(2):
                 try:
                     if self._connection is None:
@@ -319,6 +323,9 @@ class Catalogue:
         try:
             _write_ahead(connection)
             connection.execute("PRAGMA synchronous = NORMAL")
+            if sys.version_info >= (3, 12):
+                # Otherwise each command that learned something would end with two syncs of a file that is only a copy.
+                connection.setconfig(sqlite3.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, True)
             connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
             if connection.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
                 connection.execute("BEGIN IMMEDIATE")

@@ -112,14 +112,14 @@ class Differ:
     # ------------------------------------------------------------------------
 
     def _appended(self, offset: int, data: bytes | memoryview, alone: Coded) -> Coded:
-        """Keep what was added at the end against the last chunk before it: rows look like rows."""
+        """Keep what was added at the end against the last chunks before it: rows look like rows."""
         if len(alone.data) > _NOISE * len(data):
             return alone
-        window = self._previous.end(offset)
+        window = self._previous.end(offset, len(data))
         entries = self._entries([digest for digest, _ in window.parts]) if window is not None else None
         if window is None or entries is None or _depth(entries) > _APPENDED_DEPTH:
             return alone
-        frame = zstd.against(data, window.plain, zstd.LEVEL)
+        frame = zstd.against(data, window.plain)
         return _delta(frame, entries) if len(frame) + _COST <= _APPENDED_WORTH * len(alone.data) else alone
 
     def _smallest(

@@ -23,6 +23,8 @@ _SEARCHED = 3
 """Of so many probes one is searched for, if none is where it should be."""
 _NEAR = 128 << 10
 """Bytes to either side of that place that are searched."""
+_END = 128 << 10
+"""Bytes before the end that are shown to what was added behind it."""
 _EDGE = 16
 """Bytes at either end of a chunk that tell it from others."""
 _LEAST = 512
@@ -124,12 +126,12 @@ class Previous:
             return self._cut(self._chunks(start, end, _LEAST), start, seen=True)
         return self._cut(self._chunks(expected, expected + len(data), 1), expected, seen=False)
 
-    def end(self, offset: int) -> Window | None:
-        """Return the end of the previous version, if that is what a part that begins at `offset` stands behind."""
+    def end(self, offset: int, size: int) -> Window | None:
+        """Return the end of the previous version, if a part of `size` bytes at `offset` reaches beyond it."""
+        total = self._starts[-1]
         with self._lock:
-            behind = bool(self._parts) and max(offset, self._expected(offset)) >= self._starts[-1]
-        last = len(self._parts) - 1
-        return self._cut(range(last, last + 1), self._starts[last], seen=True) if behind else None
+            behind = max(offset, self._expected(offset)) + size > total
+        return self._cut(self._chunks(max(0, total - _END), total, 1), total, seen=True) if behind else None
 
     def paid(self, offset: int, size: int, window: Window) -> None:
         """Take note that a window was of use: the parts that follow are worth a look again."""

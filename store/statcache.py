@@ -72,7 +72,8 @@ class StatCache:
             files: Each file's path, and what the system says of it now.
         """
         found: dict[str, Digest] = {}
-        waiting = {_key(path): (path, status) for path, status in files}
+        key = _Keys()
+        waiting = {key(path): (path, status) for path, status in files}
         keys = list(waiting)
         for start in range(0, len(keys), _MANY):
             part = keys[start : start + _MANY]
@@ -100,8 +101,9 @@ class StatCache:
             read: Each file's path, what the system said of it before it was read, and its digest.
         """
         latest = self._clock() - RACY_NANOSECONDS
+        key = _Keys()
         rows = [
-            (_key(path), *_state(status), digest.value)
+            (key(path), *_state(status), digest.value)
             for path, status, digest in read
             if max(status.st_mtime_ns, status.st_ctime_ns) < latest
         ]
@@ -182,6 +184,22 @@ def _write(connection: sqlite3.Connection, rows: Sequence[tuple[object, ...]]) -
     connection.execute("BEGIN IMMEDIATE")
     connection.executemany("INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
     connection.execute("COMMIT")
+
+
+class _Keys:
+    """Return the same as `_key`, looking at each folder once."""
+
+    def __init__(self) -> None:
+        self._folders: dict[str, bytes] = {}
+
+    def __call__(self, path: str) -> bytes:
+        folder, slash, name = path.rpartition("/")
+        if not slash or not folder or name in {"", ".", ".."}:
+            return _key(path)
+        prefix = self._folders.get(folder)
+        if prefix is None:
+            prefix = self._folders[folder] = _key(folder).rstrip(b"/") + b"/"
+        return prefix + os.fsencode(name)
 
 
 def _key(path: str) -> bytes:

@@ -42,7 +42,7 @@ def compress(data: bytes | memoryview, level: int = LEVEL) -> bytes:
     return bytes(compressor.compress(data, compressor.FLUSH_FRAME))
 
 
-def against(data: bytes | memoryview, prefix: bytes, level: int = 1) -> bytes:
+def against(data: bytes | memoryview, prefix: bytes) -> bytes:
     """Return one frame of `data` that leaves out what `prefix` has too.
 
     Where the two are alike this takes a fifth of the time of compressing `data` by itself.
@@ -50,7 +50,7 @@ def against(data: bytes | memoryview, prefix: bytes, level: int = 1) -> bytes:
     zstd = _module()
     parameter = zstd.CompressionParameter
     options = {
-        parameter.compression_level: level,
+        parameter.compression_level: 1,
         parameter.hash_log: _TABLE_LOG,
         parameter.window_log: min(MAX_WINDOW_LOG, max(10, (len(data) + len(prefix)).bit_length())),
     }
