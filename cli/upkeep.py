@@ -23,6 +23,7 @@ lin init s3://bucket/lineage
 VERIFY_EXAMPLES = """
 lin verify
 lin verify churn@prod
+lin verify --deep
 """
 CHECKPOINT_EXAMPLES = """
 lin checkpoint
@@ -60,17 +61,18 @@ def init(session: Session, path: str | None) -> None:
 
 @click.command(cls=Verb, epilog=VERIFY_EXAMPLES)
 @click.argument("ref", metavar="[REF]", required=False, shell_complete=artifacts)
+@click.option("--deep", is_flag=True, help="Also put every blob together, and compare it with its own digest.")
 @json_option
 @click.pass_obj
-def verify(session: Session, ref: str | None) -> int:
+def verify(session: Session, ref: str | None, deep: bool) -> int:
     """Check the log's signatures and every stored byte.
 
-    The checkpoint, the tiles that it implies, every signature, and every blob that an event names, read and
-    compared with its digest. With REF: only that artifact's bytes, and the log. The exit status is 1 when
+    The checkpoint, the tiles that it implies, every signature, every stored byte compared with its digest, and that
+    all of every blob is there that an event names. With REF: only that artifact's bytes, put together. The exit status is 1 when
     something is wrong.
     """
     with session.repository() as repository, bar("verify") as progress:
-        report = repository.verify(ref, progress=progress)
+        report = repository.verify(ref, deep=deep, progress=progress)
     if session.json:
         output.document({**report.to_json(), "ok": report.ok})
         return 0 if report.ok else 1

@@ -107,18 +107,23 @@ def _backwards(log: Log, stop: int, at: Checkpoint) -> Iterator[Leaf]:
 # ------------------------------------------------------------------------ verify
 
 
-def verify_all(place: Place, ledger: Ledger, store: BlobStore, progress: Progress) -> VerifyReport:
-    """Check the description and the log, then every blob that the log's events name, down through all trees."""
+def verify_all(
+    place: Place, ledger: Ledger, store: BlobStore, progress: Progress, *, deep: bool = False
+) -> VerifyReport:
+    """Check the description and the log, every file of the store, and every blob that events name, down all trees."""
     seen = _seen(ledger)
     report = audit(ledger.log, progress=lambda done, total: progress(0, None, done, total), seen=seen)
     found = [Finding(problem.kind, problem.name, problem.message) for problem in report.findings]
     found[:0] = _description(place)
-    found += [Finding("damaged", problem.name, problem.message) for problem in store.check()]
+    damaged = [Finding("damaged", problem.name, problem.message) for problem in store.check()]
+    found += damaged
+    # Where every record is what its digest says, a blob is whole if all of its records are there.
+    deep = deep or bool(damaged)
     gone = _let_go(ledger)
-    blobs = _Blobs(store, report.erased.__contains__, progress)
+    blobs = _Blobs(store, report.erased.__contains__, progress, deep=deep)
     blobs.check({digest: shape for digest, shape in report.content.items() if digest not in gone})
     # What was thrown away may still be there, and then it is right, or it was collected.
-    trash = _Blobs(store, lambda _: True, progress, blobs)
+    trash = _Blobs(store, lambda _: True, progress, blobs, deep=deep)
     trash.check({digest: shape for digest, shape in report.content.items() if digest in gone})
     return VerifyReport(
         events=report.checkpoint.size if report.checkpoint else 0,
@@ -168,15 +173,22 @@ def _description(place: Place) -> Iterator[Finding]:
 
 
 class _Blobs:
-    """Read blobs and compare them with their digests, each once."""
+    """Look at blobs, each once: whether all of each is there, and if `deep`, whether it has its digest."""
 
     def __init__(
-        self, store: BlobStore, is_erased: Callable[[Digest], bool], progress: Progress, after: _Blobs | None = None
+        self,
+        store: BlobStore,
+        is_erased: Callable[[Digest], bool],
+        progress: Progress,
+        after: _Blobs | None = None,
+        *,
+        deep: bool = True,
     ) -> None:
         """Start counting, or go on after others: what they have looked at is not looked at again."""
         self._store = store
         self._is_erased = is_erased
         self._progress = progress
+        self._deep = deep
         self._done: set[Digest] = set() if after is None else after._done  # noqa: SLF001 - its own half
         self.erased: set[Digest] = set()
         self.findings: list[Finding] = [] if after is None else after.findings
@@ -196,8 +208,9 @@ class _Blobs:
     def _one(self, digest: Digest, shape: Shape) -> Iterable[tuple[Digest, Shape]]:
         """Check one blob, and return what it names if it is a tree."""
         try:
-            size = self._store.size(digest)
-            self._store.verify(digest)
+            size = self._store.account(digest)
+            if self._deep:
+                self._store.verify(digest)
             entries = read_tree(self._store, digest) if shape == Shape.TREE else ()
         except NotFoundError as error:
             if self._is_erased(digest):

@@ -54,10 +54,12 @@ def erase(session: Session, digest: Digest, shape: Shape, reason: str, *, dry: b
     roots = {digest: shape, **derived}
     others = {each: form for each, form in alive.content.items() if each not in roots}
     stays = set(blobs_of(store, others.items(), alive.erased | roots.keys()))
-    goes = [each for each in blobs_of(store, roots.items(), alive.erased) if each not in stays]
-    goes += [each for each in roots if each not in goes]
+    # Also below what has its tombstone: where an earlier erasure was interrupted, this one ends it.
+    below = list(blobs_of(store, roots.items(), frozenset()))
+    goes = [each for each in below if each not in stays]
+    goes += (store.have(alive.erased) - stays - roots.keys()).difference(goes)
     before = _stored(store)
-    shared = sum(1 for each in blobs_of(store, roots.items(), alive.erased) if each in stays)
+    shared = len(below) - sum(1 for each in below if each not in stays)
     if not dry:
         for first in range(0, len(goes), _AT_ONCE):
             _bury(session, goes[first : first + _AT_ONCE], reason)
@@ -97,15 +99,18 @@ def _remove(store: BlobStore, goes: set[Digest], stays: set[Digest]) -> None:
         bases = (entry.bases[at : at + 32] for at in range(0, len(entry.bases), 32))
         return any((base, False) in gone for base in bases)
 
+    # What an interrupted erasure wrote anew. It may have deleted the lists by which the rest could be found.
+    condemned = store.upkeep.condemned()
     concerned = []
     for pack in list(store.upkeep.packs()):
-        table = store.upkeep.table(pack)
-        if any(leaves(entry) or leans(entry) for entry in table.entries):
-            concerned.append(pack.name)
+        if pack.name not in condemned:
+            table = store.upkeep.table(pack)
+            if any(leaves(entry) or leans(entry) for entry in table.entries):
+                concerned.append(pack.name)
     store.rewrite(concerned, lambda entry: not leaves(entry), plain=leans)
     for name in concerned:
-        store.upkeep.doom(name)
-    for name in concerned:
+        store.upkeep.doom(name, erased=True)
+    for name in (*condemned, *concerned):  # none before all are marked
         store.upkeep.delete(name)
     for digest, _, _ in list(store.upkeep.loose()):
         if digest in goes:

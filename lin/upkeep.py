@@ -71,13 +71,19 @@ class Upkeep(Contents):
         """Return the log's verifier key in signed-note form."""
         return self._description.key
 
-    def verify(self, ref: str | None = None, *, progress: Progress | None = None) -> VerifyReport:
+    def verify(self, ref: str | None = None, *, deep: bool = False, progress: Progress | None = None) -> VerifyReport:
         """Check the log and every blob it names; with a ref, only that artifact's bytes.
 
-        Problems are listed, not raised.
+        Every stored byte is read, and that all of every blob is there is looked up. Problems are listed, not raised.
+
+        Args:
+            ref: Only this artifact.
+            deep: Also put every blob together and compare it with its own digest: content that many versions share
+                is read many times.
+            progress: Told of bytes and blobs.
         """
         if ref is None:
-            return checking.verify_all(self._place, self._ledger, self.store, progress or silent)
+            return checking.verify_all(self._place, self._ledger, self.store, progress or silent, deep=deep)
         found = self.resolve(ref)
         holder = found if isinstance(found, Content) else self.artifact(ref)
         return checking.verify_one(self.graph, self.store, holder.digest, self._shape(holder), progress or silent)

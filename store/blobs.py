@@ -227,6 +227,22 @@ class BlobStore:
         tally.count(0, 1)
         tally.finish()
 
+    def account(self, digest: Digest) -> int:
+        """Return a blob's size if all that it consists of is there; nothing but its list is read.
+
+        Raises:
+            BlobNotFoundError: It is not here, or part of it is not.
+            CorruptBlobError: Its list is damaged.
+        """
+        record = self.record(digest)
+        if record is None:
+            return self.size(digest)
+        needed = {chunk for chunk, _ in self._fetch.parts(digest, record)}
+        lacking = needed - self.catalogue.among(needed, (Kind.CHUNK, Kind.BLOB)).keys()
+        if lacking:
+            raise self._incomplete(digest, NotFoundError(f"the chunk {Digest(min(lacking))} is in no pack"))
+        return record.entry.size
+
     def rewrite(
         self,
         packs: Iterable[str],

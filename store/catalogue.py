@@ -14,7 +14,7 @@ from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from lin.errors import BackendError
+from lin.errors import BackendError, StorageFullError
 
 from .pack import Entry, Kind, Table
 
@@ -295,7 +295,8 @@ class Catalogue:
                         # The cache cannot be written to: do without it.
                         self._path = None
                         return self._do(work)
-                    raise BackendError(
+                    kind = StorageFullError if error.sqlite_errorcode == sqlite3.SQLITE_FULL else BackendError
+                    raise kind(
                         f"cannot use the catalogue of packs {self._path}: {error}",
                         hint="It can be deleted at any time: it is made again.",
                     ) from error

@@ -18,6 +18,9 @@ from .pack import Coding, Entry, Kind, Table, pack_file, pack_name
 from .packing import Coded, Packer, squeeze
 from .packs import DOOMED, OBJECTS, Packs, loose_digest, loose_file
 
+ERASED = b"erased\n"
+"""What the mark of a pack says that an erasure is about to delete; otherwise it is empty."""
+
 Reached = set[tuple[bytes, bool]]
 """Digests of records that are needed, and whether as a whole blob (with its list) or as a chunk."""
 
@@ -68,6 +71,10 @@ class Upkeep:
     def doomed(self) -> dict[str, float | None]:
         """Return the packs that are about to be deleted, and since when by the place's clock."""
         return {info.name.rpartition("/")[2]: info.modified for info in self._packs.place.list(DOOMED)}
+
+    def condemned(self) -> list[str]:
+        """Return the packs that an erasure was about to delete: what was to stay of them is in others."""
+        return [info.name.rpartition("/")[2] for info in self._packs.place.list(DOOMED) if info.size]
 
     def loose(self) -> Iterator[tuple[Digest, int, float | None]]:
         """Yield the blobs of version 0, each a file of its own: digest, size and when it was written."""
@@ -171,9 +178,14 @@ class Upkeep:
                 copied += entry.stored
         return copied
 
-    def doom(self, pack: str) -> None:
-        """Say that a pack is about to be deleted: from now on no writer counts on it."""
-        self._packs.place.replace(f"{DOOMED}/{pack}", b"")
+    def doom(self, pack: str, *, erased: bool = False) -> None:
+        """Say that a pack is about to be deleted: from now on no writer counts on it.
+
+        Args:
+            pack: Its name.
+            erased: It holds what is to be gone at once, and all else of it has been written anew.
+        """
+        self._packs.place.replace(f"{DOOMED}/{pack}", ERASED if erased else b"")
 
     def spare(self, pack: str) -> None:
         """Take back that a pack is about to be deleted."""

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 LIMIT = 4 << 30
 """Bytes that are kept."""
-KEYS_MAGIC = b"lin-rk/1"
-_HEADER = 64
 _PIECE = 1 << 20
 
 
@@ -65,7 +63,7 @@ class TableCache:
         path = self._folder / f"{side.reading}.keys"
         if not path.exists():
             self._identify(side)
-        return open_keys(path)
+        return open_row_keys(path).keys
 
     def sketch(self, side: Side) -> Array:
         """Return the least different row keys, ascending."""
@@ -140,31 +138,18 @@ def rows_of(side: Side, texts: Any, columns: Sequence[str] | None = None) -> Ite
 
 def blob_keys(store: BlobStore, folder: Path, digest: Digest, keep: Callable[[Path], None] = lambda _: None) -> Array:
     """Return the row keys in a blob, mapped; a large one is copied to the cache once, verified."""
-    import numpy as np  # noqa: PLC0415 - takes 80 ms
-
     path = folder / f"{digest.hex}.keys"
     if path.exists():
         with suppress(OSError):
             os.utime(path)
-        return open_keys(path)
+        return open_row_keys(path).keys
     if store.size(digest) <= _PIECE:
-        return np.frombuffer(_checked(store.read(digest)), "<u8", offset=_HEADER)
+        return read_row_keys(store.read(digest)).keys
     folder.mkdir(parents=True, exist_ok=True)
     with _replacing(path) as file:
         store.copy_to(digest, file.write)
     keep(path)
-    return open_keys(path)
-
-
-def open_keys(path: Path) -> Array:
-    """Map a file of row keys."""
-    import numpy as np  # noqa: PLC0415 - takes 80 ms
-
-    with path.open("rb") as file:
-        _checked(file.read(_HEADER))
-    if path.stat().st_size == _HEADER:
-        return np.empty(0, "<u8")
-    return np.memmap(path, "<u8", "r", _HEADER)
+    return open_row_keys(path).keys
 
 
 def first_distinct(keys: Array, count: int) -> Array:
@@ -178,14 +163,6 @@ def first_distinct(keys: Array, count: int) -> Array:
         # Over what is repeated very often at once.
         at = int(np.searchsorted(keys, found[-1], "right"))
     return found[:count]
-
-
-def _checked(data: bytes) -> bytes:
-    from lin.errors import CorruptContentError  # noqa: PLC0415
-
-    if data[:8] != KEYS_MAGIC:
-        raise CorruptContentError("a blob of row keys does not begin as one")
-    return data
 
 
 class _replacing:  # noqa: N801 - used as a function

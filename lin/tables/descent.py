@@ -11,11 +11,11 @@ from lin import reading
 from lin.errors import InvalidInputError, LinError
 from lin.identifying import Identifying
 from lin.lineage.graph import ARTIFACT_KINDS, PROVENANCE, Direction, EdgeKind, Node, NodeKind
+from lin.lineage.tables.rowkeys import shared_rows
 from lin.lineage.words import ArtifactKind
 from lin.records import Artifact, Evaluation, Record
 
 from .cached import TableCache
-from .keys import shared_rows
 from .known import Known, all_tables, holders
 from .leaking import Looked, columns_of, shared_numbers
 from .overlapping import common

@@ -10,11 +10,11 @@ from lin import reading
 from lin.errors import BlobNotFoundError, NotATableError
 from lin.identifying import KINDS, Identifying
 from lin.lineage.graph import Graph, NodeId, NodeKind
+from lin.lineage.tables.rowkeys import distinct, shared
 from lin.records import Artifact
 from lin.store.digest import Digest
 
 from .cached import TableCache, blob_keys
-from .keys import distinct, shared
 from .known import Known, all_tables, contents_with, holders, tables_in
 from .records import Duplicates, Group, Near, Relation
 from .sides import Side
@@ -131,8 +131,8 @@ def counted(
     before = index.shared(one.id, other.id)
     if before is None:
         found = shared(ours, theirs)
-        index.remember(one.id, other.id, len(found), 0)
-        both = len(found)
+        index.remember(one.id, other.id, len(found.keys), 0)
+        both = len(found.keys)
     else:
         both = before[0]
     return both / max(distinct(ours), 1), both / max(distinct(theirs), 1)

@@ -12,10 +12,10 @@ from lin import reading
 from lin.errors import LinError
 from lin.identifying import KINDS, Identifying
 from lin.lineage.graph import Cursor, Direction, EdgeKind, Graph, Node, NodeId, NodeKind
+from lin.lineage.tables.rowkeys import shared
 from lin.records import Artifact, Evaluation, Leak, LeakedFrom, Uncompared
 
 from .cached import TableCache
-from .keys import shared
 from .known import all_tables, contents_with, tables_in
 from .overlapping import common
 from .predictions import without
@@ -212,7 +212,7 @@ def shared_numbers(cache: TableCache, test: Side, train: Side, *, common_columns
             return np.array(0)
     keys = None
     if columns is None:
-        keys = shared(cache.keys(test), cache.keys(train))
+        keys = shared(cache.keys(test), cache.keys(train)).keys
         if not len(keys):
             return np.empty(0, np.int64)
     tested = cache.rows(test, columns)

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from lin.errors import InvalidInputError
+from lin.lineage.tables.rowkeys import shared
 
 from .cached import TableCache, rows_of
-from .keys import shared
 from .records import Example, Overlap
 from .rowfile import Array, RowFile
 from .sides import Facts, Side
@@ -46,7 +46,7 @@ def common(one: RowFile, other: RowFile, keys: Array | None = None) -> Common:
         keys: Where to look: the keys that both have. Looked for if None.
     """
     small, large = (one, other) if one.rows <= other.rows else (other, one)
-    asked = shared(one.heads, other.heads) if keys is None else keys
+    asked = shared(one.heads, other.heads).keys if keys is None else keys
     if not len(asked):
         nothing = np.empty(0, np.int64)
         return Common(nothing, nothing, 0, 0)
@@ -101,7 +101,7 @@ def overlap(
         return Overlap(*shapes, None, is_key, 0, 0, 0)
     keys = None
     if chosen is None:
-        keys = shared(cache.keys(old), cache.keys(new))
+        keys = shared(cache.keys(old), cache.keys(new)).keys
         if not len(keys):  # no row key is in both, so no row is
             return Overlap(*shapes, None, is_key, 0, 0, 0)
     ours, theirs = cache.rows(old, chosen), cache.rows(new, chosen)

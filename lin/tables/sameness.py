@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from lin.errors import NotATableError
+from lin.lineage.tables.rowkeys import shared_rows
 
 from .cached import TableCache
-from .keys import shared_rows
 from .records import ColumnDifference, Relation, Sameness
 from .sides import Column, Facts, Side, unread
 

@@ -6,10 +6,10 @@ from collections.abc import Collection
 
 from lin.identifying import Identifying
 from lin.lineage.graph import NodeId
+from lin.lineage.tables.rowkeys import distinct, shared_rows
 
 from .cached import TableCache
 from .duplicates import blob_reader
-from .keys import distinct, shared_rows
 from .known import Known, all_tables, contents_with
 from .match import By, Match
 from .sides import Side

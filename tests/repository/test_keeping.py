@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 
 from lin.collecting import collect
-from lin.errors import BlobNotFoundError, ConflictError, InvalidInputError, NotFoundError
-from lin.lineage.events import KeepingChanged
+from lin.errors import BlobNotFoundError, ConflictError, CorruptBlobError, InvalidInputError, NotFoundError
+from lin.lineage.events import ArtifactRecorded, KeepingChanged
 from lin.lineage.keeping import decisions
-from lin.lineage.words import ArtifactKind, Keeping, Role
+from lin.lineage.words import ArtifactKind, Keeping, Role, Shape
 from lin.recording import Recording
 from lin.repository import Repository
+from lin.store.digest import Digest
 from lin.store.pack import pack_file
 
 DAY = 86_400
@@ -328,3 +329,21 @@ def test_another_repository_gives_what_it_has(repository, write, tmp_path):
         done = again.repair(tmp_path / "other")
         assert done.mended == (str(one.digest),)
         assert [finding.subject for finding in done.findings] == [str(two.digest)]
+
+
+def test_a_list_that_names_other_chunks_is_found_by_a_deep_look(repository, write):
+    """Every record is right and all are there, and yet the blob is another: only putting it together tells."""
+    data = noise("a", 300_000)
+    artifact = repository.put(write("a.bin", data)).artifact
+    store = repository.store
+    parts = store.fetch.parts(artifact.digest, store.record(artifact.digest))
+    with store.writer() as writer:
+        writer.packer.add_list(bytes(32), len(data), list(reversed(parts)))
+    lying = Digest(bytes(32))
+    repository.record(
+        lambda draft, _: draft.add(ArtifactRecorded(ArtifactKind.DATASET, "lying", 1, lying, Shape.BLOB, len(data)))
+    )
+    assert repository.verify().ok
+    assert [finding.subject for finding in repository.verify(deep=True).findings] == [str(lying)]
+    with pytest.raises(CorruptBlobError):
+        repository.store.read(lying)

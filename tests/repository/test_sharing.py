@@ -21,7 +21,7 @@ from lin.errors import (
 from lin.exchanging import Taking
 from lin.lineage.checkpoint import Checkpoint
 from lin.lineage.envelope import sign
-from lin.lineage.events import ArtifactRecorded, Event, Imported, KeyChanged, Tombstone, now
+from lin.lineage.events import ArtifactRecorded, Event, Imported, KeyChanged, Statement, Tombstone, now
 from lin.lineage.keys import ActorKey, LogKey
 from lin.lineage.log import Log
 from lin.lineage.note import VerifierKey
@@ -264,7 +264,7 @@ def rewrite(repository):
     log = Log(place, verifier)
     log.create(key)
     actor = ActorKey.load_or_create(keys)
-    events = [KeyChanged("add", actor.public.hex())]
+    events: list[Statement] = [KeyChanged("add", actor.public.hex())]
     events += [
         ArtifactRecorded(ArtifactKind.DATASET, f"{number}.csv", 1, Digest.of(b"x"), Shape.BLOB, 1)
         for number in range(9)

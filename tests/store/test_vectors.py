@@ -120,7 +120,8 @@ def test_numbers_as_they_are_written() -> None:
         for record in pack["records"]:
             if record["coding"] == "numbers":
                 bases = b"".join(stored[base] for base in record["bases"])  # all of them are raw
-                width, skip, planes, rest = stored[record["digest"]][0], 0, [], stored[record["digest"]][5:]
+                planes: list[bytes] = []
+                width, rest = stored[record["digest"]][0], stored[record["digest"]][5:]
                 skip = int.from_bytes(stored[record["digest"]][1:5], "little")
                 while rest:
                     length = int.from_bytes(rest[:4], "little")
