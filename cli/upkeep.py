@@ -68,8 +68,8 @@ def verify(session: Session, ref: str | None, deep: bool) -> int:
     """Check the log's signatures and every stored byte.
 
     The checkpoint, the tiles that it implies, every signature, every stored byte compared with its digest, and that
-    all of every blob is there that an event names. With REF: only that artifact's bytes, put together. The exit status is 1 when
-    something is wrong.
+    all of every blob is there that an event names. With REF: only that artifact's bytes, put together. The exit status
+    is 1 when something is wrong.
     """
     with session.repository() as repository, bar("verify") as progress:
         report = repository.verify(ref, deep=deep, progress=progress)

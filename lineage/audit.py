@@ -20,6 +20,7 @@ from .findings import Finding, Problem
 from .journal import NAME as JOURNAL
 from .journal import Journal
 from .log import CHECKPOINT, Log
+from .tiles import decode_bundle
 from .words import Shape
 
 __all__ = ["Finding", "Problem", "Report", "audit"]
@@ -100,10 +101,19 @@ def _check_journal(log: Log, findings: list[Finding]) -> None:
             raise
         findings.append(Finding(Problem.DAMAGED, JOURNAL, error.message))
         return
-    # Again, since a commit that is just being written is no damage.
-    if torn and Journal(log.place).is_torn():
-        message = "a commit in it is torn, and was not acknowledged, or it is damaged; the next commit takes its place"
-        findings.append(Finding(Problem.DAMAGED, JOURNAL, message))
+    # Where the whole commits lead to the checkpoint, what follows them is one that never came to be: nothing of it was
+    # acknowledged, and the next one takes its place.
+    if torn and _is_behind(log):
+        findings.append(Finding(Problem.DAMAGED, JOURNAL, "a commit in it is damaged that the checkpoint counts on"))
+
+
+def _is_behind(log: Log) -> bool:
+    """Tell whether the checkpoint signs more than the whole commits of the journal lead to."""
+    at = log.checkpoint()  # first: the journal is never behind a checkpoint that was there before
+    seen = Journal(log.place).read() if isinstance(log.place, LocalPlace) else None
+    if seen is None:
+        return False
+    return log.verified(decode_bundle(seen.commits[-1])[0] if seen.commits else seen.base).size < at.size
 
 
 def _silent(done: int, total: int, /) -> None:

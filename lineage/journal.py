@@ -140,7 +140,10 @@ class Journal:
             descriptor = os.open(self._path, os.O_WRONLY | os.O_CLOEXEC)
             try:
                 # With an end behind it: something longer may have been torn here.
-                os.pwrite(descriptor, record + bytes(_LENGTH), seen.end)
+                data, at = record + bytes(_LENGTH), seen.end
+                while data:  # a full disk takes a part of it first
+                    written = os.pwrite(descriptor, data, at)
+                    data, at = data[written:], at + written
                 os.fdatasync(descriptor)
             finally:
                 os.close(descriptor)
