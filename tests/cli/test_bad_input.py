@@ -207,9 +207,9 @@ def test_a_file_in_the_way_of_a_folder(inside, work):
 def test_a_wrong_byte_is_never_data(inside, work, tmp_path):
     """`cat` fails at a corrupt blob, `get` leaves nothing, and `verify` names it with exit status 1."""
     digest = json.loads(inside("show", "data.csv", "--json").out)["digest"].removeprefix("b3:")
-    (blob,) = (path for path in (tmp_path / "inside/repo").rglob(digest[2:]) if path.is_file())
-    blob.chmod(0o644)
-    blob.write_bytes(b"a;b\n")
+    packs = (path for path in (tmp_path / "inside/repo").rglob("objects/packs/*"))
+    (pack,) = (path for path in packs if bytes.fromhex(digest) in path.read_bytes())
+    pack.write_bytes(b"?" + pack.read_bytes()[1:])
     assert "cat" not in inside("cat", "data.csv", status=1).out
     assert "digest" in inside("cat", "data.csv", status=1).err
     inside("get", "data.csv", "back", status=1)
@@ -217,9 +217,10 @@ def test_a_wrong_byte_is_never_data(inside, work, tmp_path):
     assert [path.name for path in work.iterdir()] == ["data.csv"]
     report = inside("verify", status=1).out
     assert digest[:12] in report
-    assert "1 finding" in report
+    assert "2 findings" in report  # the blob, and the pack that it lies in
+    assert pack.name in report
     assert json.loads(inside("verify", "--json", status=1).out)["ok"] is False
-    blob.unlink()
+    pack.unlink()
     assert "missing" in inside("verify", status=1).out
 
 
