@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Self
 
 from lin.errors import ConflictError, InvalidInputError, NotFoundError
+from lin.store.faults import os_errors
 
 DEFAULT = "origin"
 """What `clone` calls the repository that it cloned, and what is meant where no remote is named."""
@@ -51,10 +52,11 @@ class Remotes:
     def save(self, repository: str, config: Path) -> None:
         """Write it, in one step."""
         path = _file(repository, config)
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        draft = path.with_suffix(f".{os.getpid()}")
-        draft.write_text(json.dumps(asdict(self), indent=2) + "\n")
-        draft.replace(path)
+        with os_errors("write", path):
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            draft = path.with_suffix(f".{os.getpid()}")
+            draft.write_text(json.dumps(asdict(self), indent=2) + "\n")
+            draft.replace(path)
 
     def locate(self, remote: str | None) -> str:
         """Return the location that a name stands for; what is no name is a location itself.
