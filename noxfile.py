@@ -58,10 +58,18 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS[0])
 def soak(session: nox.Session) -> None:
-    """Let writers and readers work on one repository for a minute, and kill them at random."""
+    """Work on one repository for a minute, be killed at random, and meet every fault at every call."""
     install(session, "test")
     seconds = session.env.get("LIN_SOAK_SECONDS") or "60"
-    session.run("pytest", "-s", "tests/lineage/test_soak.py", env={"LIN_SOAK_SECONDS": seconds})
+    session.run(
+        "pytest",
+        "-s",
+        "tests/lineage/test_soak.py",
+        "tests/repository/test_gc_soak.py",
+        "tests/repository/test_faults.py",
+        "tests/repository/test_keeping.py::test_content_put_again_while_it_goes_stays",
+        env={"LIN_SOAK_SECONDS": seconds, "LIN_FAULTS": "all", "LIN_ROUNDS": "1000"},
+    )
 
 
 @nox.session(python=PYTHONS[0])

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 SCRIPT = Path(__file__).with_name("faults.py")
+ALL = os.environ.get("LIN_FAULTS", "")
 CALLS = {
     "put a file": 35,
     "put a folder": 35,
@@ -38,9 +39,9 @@ def test_a_fault_at_any_call_leaves_the_old_or_the_new(
     operation: str, tmp_path: Path, record_property: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """What was acknowledged is there byte for byte, all verifies, the error is clear, and another try succeeds."""
-    answer = subprocess.run(
-        [sys.executable, SCRIPT, tmp_path, operation], check=True, stdout=subprocess.PIPE, text=True
-    )
+    command = [sys.executable, SCRIPT, tmp_path, operation]
+    environment = {**os.environ, "LIN_FAULTS": ALL}
+    answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
     told = [json.loads(line) for line in answer.stdout.splitlines()]
     assert [each for each in told if each.get("problems")] == []
     faults = [each for each in told if "kind" in each]
@@ -57,6 +58,6 @@ def test_a_fault_at_any_call_leaves_the_old_or_the_new(
     record_property("calls", calls)
     for name, count in figures.items():
         record_property(name, count)
-    if "LIN_FAULTS" in os.environ:
+    if ALL:
         with capsys.disabled():
             print(f"\n{operation}: {calls} calls, {figures}")  # noqa: T201 - asked for

@@ -21,6 +21,7 @@ from lin.store.digest import Digest
 from lin.store.pack import pack_file
 
 DAY = 86_400
+ROUNDS = int(os.environ.get("LIN_ROUNDS", "50"))  # here: a test's own user has no such settings
 
 
 def noise(seed, size=1000):
@@ -142,10 +143,9 @@ def test_packs_that_are_partly_needed_are_written_anew(repository, write):
 
 def test_content_put_again_while_it_goes_stays(repository, write):
     """Content nobody needs is doomed while it is put again, `LIN_ROUNDS` times, and is there afterwards."""
-    rounds = int(os.environ.get("LIN_ROUNDS", "50"))
     failures = []
     with Repository.open(repository.url) as other:
-        for number in range(rounds):
+        for number in range(ROUNDS):
             data = noise(number % 7, 300)
             artifact = repository.put(write("a.bin", data), name=f"x{number}").artifact
             repository.record(lambda draft, _, a=artifact: draft.add(KeepingChanged(a.id, Keeping.TRASH)))
