@@ -96,7 +96,8 @@ def same(session: Session, /, *, old: str, new: str, **arguments: Any) -> int:
 
 def sameness(found: Sameness) -> Iterator[str]:
     """Yield what two tables have in common, line by line."""
-    yield output.styled(_SAID[found.relation], "bold" if found.same else "yellow")
+    order = ", rows in another order" if found.reordered else ""
+    yield output.styled(_SAID[found.relation] + order, "bold" if found.same else "yellow")
     for sign, shape in (("-", found.old), ("+", found.new)):
         yield f"  {sign} {_shape(shape)}"
     for each in found.types:
@@ -137,9 +138,9 @@ def _are(count: int) -> str:
 def dup(
     session: Session, /, *, dataset: str | None, at_least: float, versions: bool, exact: bool, **arguments: Any
 ) -> int:
-    """Find what is held more than once: the same bytes, the same table, most of the same rows.
+    """Find what is held more than once.
 
-    Of everything known, or of DATASET: a ref, or a file on disk. Shares are of different rows; with `~` they are
+    The same bytes, the same table, or most of the same rows. Of everything known, or of DATASET: a ref, or a file on disk. Shares are of different rows; with `~` they are
     estimated from samples of up to 4,096 rows. The exit status is 1 when nothing is found.
     """
     options = reading(arguments)

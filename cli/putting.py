@@ -58,8 +58,9 @@ def put(
     it is unchanged and nothing is recorded. Equal bytes are stored once, whatever they are called. With --json
     the answer is an array with one object for each PATH.
 
-    Which table a dataset holds is found out afterwards, by a process of its own; the options about reading are for
-    it. What is no table is kept as bytes all the same.
+    Which table a dataset holds is found out afterwards, by a process of its own, and `lin tables` tells; it is said
+    at once where these bytes were looked at before. The options about reading are for that process. What is no table
+    is kept as bytes all the same.
     """
     if name is not None and len(paths) > 1:
         raise click.UsageError("--name names one thing, and there are several PATHs")
@@ -96,6 +97,10 @@ def put(
                     answer.update(after_put(session, repository, result.artifact, options))
                 elif options is not None:
                     repository.note(result.artifact, options)
+                else:
+                    from .tabling import known_at_once  # noqa: PLC0415 - as above
+
+                    answer.update(known_at_once(session, repository, result.artifact))
         finally:
             # What was recorded is said, even when a later path fails.
             if session.json and done:

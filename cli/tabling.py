@@ -47,6 +47,7 @@ def tables(context: click.Context) -> None:
 
     The same rows are the same table, whatever file they are in, and in whatever order. Each put is looked at by a
     process of its own, which records what it finds; `lin tables identify` looks at what has not been looked at yet.
+    Of a table that was in other bytes before, it is told where.
     """
     if context.invoked_subcommand is None:
         _list(context.obj)
@@ -73,12 +74,18 @@ def _list(session: Session) -> None:
         )
         return
     rows: list[tuple[str, str, str, str, str]] = []
+    first: dict[Any, Artifact] = {}
+    for artifact, known, _ in sorted(found, key=lambda each: (each[0].created, each[0].id)):
+        for each in known:
+            first.setdefault(each.set, artifact)
     for artifact, known, unread in found:
         label = plain(artifact.label)
         if not known:
             rows.append((label, "", "", "", f"bytes: {unread.reason}" if unread else "not looked at yet"))
         for each in known:
             what = each.reader if each.part is None else f"{each.reader} {each.part}"
+            if each.rows and first[each.set].digest != artifact.digest:
+                what += f", same table as {plain(first[each.set].label)}"
             rows.append((label, f"{each.rows:,}", str(each.columns), each.set.short, what))
     layout = [
         Column("dataset", style="bold", shrinks=True),
@@ -111,11 +118,31 @@ def show(session: Session, ref: str, part: str | None) -> None:
                 hint=(why.hint if why else "") or f"Look for one: lin tables identify {artifact.label}",
             )
         summaries = [repository.summary_of(each) for each in known]
+        disputes, signers = repository.table_disputes(artifact)
+        same = same_table(repository.same_table(artifact))
     if session.json:
-        output.document([{**each.to_json(), **summary} for each, summary in zip(known, summaries, strict=True)])
+        doubted = {each.event for some in disputes for each in some}
+        output.document(
+            [
+                {
+                    **each.to_json(),
+                    "actor": signers.get(each.event) if each.event else None,
+                    "disputed": each.event in doubted,
+                    **summary,
+                }
+                for each, summary in zip(known, summaries, strict=True)
+            ]
+        )
         return
     for each, summary in zip(known, summaries, strict=True):
         _show_one(each, summary)
+    for line in same:
+        output.say(line)
+    for some in disputes:
+        said = [(signers.get(each.event) if each.event else None, each.set.short) for each in some]
+        who = "; ".join(f"{(actor or 'somebody')[:12]} found {table}" for actor, table in said)
+        again = f"lin tables identify {plain(artifact.label)}"
+        output.remark(f"warning: these contradict each other: {who}; `{again}` looks again")
 
 
 def _show_one(found: TableRecord, summary: dict[str, Any]) -> None:
@@ -235,6 +262,16 @@ def after_put(session: Session, repository: Repository, artifact: Artifact, opti
             if error.hint:
                 output.say(f"  {plain(error.hint)}")
         return {"tables": [], "reason": error.message}
+    return _told(session, repository, artifact, known)
+
+
+def known_at_once(session: Session, repository: Repository, artifact: Artifact) -> dict[str, Any]:
+    """Say which tables the bytes that were just put are known to hold; nothing where nobody has looked at them."""
+    known = repository.tables_of(artifact.digest)
+    return _told(session, repository, artifact, known) if known else {}
+
+
+def _told(session: Session, repository: Repository, artifact: Artifact, known: Sequence[TableRecord]) -> dict[str, Any]:
     if not session.json:
         for each in known:
             part = f"{plain(each.part)}: " if each.part is not None else ""

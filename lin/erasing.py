@@ -49,8 +49,9 @@ def erase(session: Session, digest: Digest, shape: Shape, reason: str, *, dry: b
         )
     store = session.store
     store.packs.refresh()
-    alive = living(session.journal, session.embedded, before=0)
-    derived = _derived(session.embedded, digest)
+    alive = living(session.journal, session.embedded, before=0, without=digest)
+    # Other tables have the same columns, and the same rows may be in other bytes: what is theirs as well stays.
+    derived = {each: form for each, form in _derived(session.embedded, digest).items() if each not in alive.content}
     roots = {digest: shape, **derived}
     others = {each: form for each, form in alive.content.items() if each not in roots}
     stays = set(blobs_of(store, others.items(), alive.erased | roots.keys()))

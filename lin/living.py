@@ -41,13 +41,14 @@ class Living:
     kept: Mapping[str, int]
 
 
-def living(log: Log, graph: Graph, *, before: int) -> Living:
+def living(log: Log, graph: Graph, *, before: int, without: Digest | None = None) -> Living:
     """Find out what is alive.
 
     Args:
         log: The log.
         graph: Its index.
         before: What was thrown away later than this (microseconds since 1970) stays for now.
+        without: Content that is about to be erased: neither it nor what was found out about it stays for its own sake.
     """
     leaving, kept = _leaving(graph, before)
     content: dict[Digest, Shape] = {}
@@ -64,7 +65,7 @@ def living(log: Log, graph: Graph, *, before: int) -> Living:
         else:
             lets_go = isinstance(statement, ArtifactRecorded) and signed.id.value in leaving
             for digest, shape in named_content(statement):
-                _add(gone if lets_go else content, digest, shape)
+                _add(gone if lets_go or digest == without else content, digest, shape)
     for table in derived:  # what was found out about content goes with it
         for digest, shape in named_content(table):
             _add(content if table.content in content and table.content not in erased else gone, digest, shape)

@@ -100,6 +100,7 @@ class Sameness:
     removed: list[str] = strawberry.field(description="Columns that only the first has.")
     added: list[str] = strawberry.field(description="Columns that only the second has.")
     renamed: list[Renaming] = strawberry.field(description="Columns with equal cells under other names.")
+    reordered: bool = strawberry.field(description="Whether their rows are in another order as well.")
     shared: int | None = strawberry.field(
         description="Rows of the first that the second has; null where they are the same, or their columns are not."
     )
@@ -117,6 +118,7 @@ class Sameness:
             removed=list(record.removed),
             added=list(record.added),
             renamed=[Renaming(old=old, new=new) for old, new in record.renamed],
+            reordered=record.reordered,
             shared=record.shared,
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,8 +12,9 @@ from lin import answers, reading, refs
 from lin.asking import Asking
 from lin.errors import AmbiguousRefError, InvalidInputError, LinError, NotFoundError
 from lin.given import one_more
-from lin.identifying import KINDS, Identifying
+from lin.identifying import KINDS, Identifying, TableRecord
 from lin.lineage import questions
+from lin.lineage.events import EventId
 from lin.lineage.graph import Cursor, Node
 from lin.records import Artifact, Evaluation, Leak, Page, Uncompared, Way
 
@@ -91,6 +92,13 @@ class TableQuestions(Asking, Identifying):
         from .known import same_table  # noqa: PLC0415 - only who asks pays for it
 
         return same_table(self.graph, artifact.digest)
+
+    def table_disputes(self, artifact: Artifact) -> tuple[Sequence[tuple[TableRecord, ...]], Mapping[EventId, str]]:
+        """Return what is said of an artifact's tables and cannot all be true, and who said each, by event."""
+        from .known import disputes, signers  # noqa: PLC0415 - only who asks pays for it
+
+        found = disputes(self.graph, artifact.digest)
+        return found, signers(self.graph, self.tables_of(artifact.digest))
 
     def overlap(
         self,

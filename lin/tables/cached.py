@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from lin.identifying import Identifying
 from lin.lineage import canonical
 from lin.lineage.table_id import TableId
+from lin.lineage.tables.rowkeys import open_row_keys, read_row_keys
 from lin.store.blobs import BlobStore
 from lin.store.digest import Digest
 

@@ -30,6 +30,8 @@ _EVALUATED = frozenset({EdgeKind.EVALUATED})
 _EVALUATED_ON = frozenset({EdgeKind.EVALUATED_ON})
 _HAS_CONTENT = frozenset({EdgeKind.HAS_CONTENT})
 _STEP = 200
+_KEPT = 64 << 20
+"""Bytes of numbers of shared rows that are kept from one evaluation to the next."""
 
 
 @dataclass(slots=True)
@@ -40,11 +42,23 @@ class Looked:
         learned: What each model learned from, as far as tables with some columns are concerned.
         columns: The names of the columns of the tables in some content.
         uncompared: What could not be compared, by (tested, learned).
+        shared: Rows that two tables share, by (tested, learned): of the last ones, as far as memory goes.
     """
 
     learned: dict[tuple[NodeId, frozenset[str]], Upstream] = field(default_factory=dict)
     columns: dict[bytes, Sequence[frozenset[str]]] = field(default_factory=dict)
     uncompared: dict[tuple[bytes, bytes], Uncompared] = field(default_factory=dict)
+    shared: dict[tuple[str, str], Array] = field(default_factory=dict)
+
+    def compared(self, cache: TableCache, test: Side, train: Side, *, common_columns: bool) -> Array:
+        """Return what `shared_numbers` does, which is worked out once for each pair of tables."""
+        pair = test.reading, train.reading
+        if pair not in self.shared:
+            found = shared_numbers(cache, test, train, common_columns=common_columns)
+            while self.shared and sum(each.nbytes for each in self.shared.values()) + found.nbytes > _KEPT:
+                del self.shared[next(iter(self.shared))]
+            self.shared[pair] = found
+        return self.shared[pair]
 
 
 def row_leaks(
@@ -176,7 +190,7 @@ def _sources(  # noqa: PLR0917 - what to compare, and how
         rows = np.zeros(test.record.rows, bool)
         for train in sides_of(repository, artifact):
             try:
-                numbers = shared_numbers(cache, test, train, common_columns=common_columns)
+                numbers = looked.compared(cache, test, train, common_columns=common_columns)
             except LinError as error:
                 _note(looked, test.artifact, artifact, error.message)
                 continue

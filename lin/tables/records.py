@@ -87,6 +87,7 @@ class Sameness(Record):
         added: Columns that only the second has.
         renamed: (name in the first, name in the second) of columns with equal cells.
         shared: Rows of the first that the second has as well; None where that was not asked or cannot be.
+        reordered: Whether the rows of columns with other names are in another order as well.
     """
 
     relation: Relation
@@ -98,6 +99,7 @@ class Sameness(Record):
     added: tuple[str, ...] = ()
     renamed: tuple[tuple[str, str], ...] = ()
     shared: int | None = None
+    reordered: bool = False
 
     @property
     def same(self) -> bool:

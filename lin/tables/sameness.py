@@ -1,4 +1,4 @@
-"""What two tables have in common, from what is known of them without their rows."""
+"""What two tables have in common, from what is known of them; rows are read only where columns may have other names."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from lin.lineage.tables.rowkeys import shared_rows
 
 from .cached import TableCache
 from .records import ColumnDifference, Relation, Sameness
+from .renaming import renamed_rows
 from .sides import Column, Facts, Side, unread
 
 
@@ -25,6 +26,8 @@ def same(cache: TableCache, old: Side, new: Side) -> Sameness:
     types = tuple(types_changed(before, after, aligned=relation is not Relation.ROWS))
     if relation in {Relation.BYTES, Relation.ORDERED, Relation.ROWS}:
         return Sameness(relation, *shapes, types=types)
+    if relation is Relation.DIFFERENT and (names := renamed_rows(old, new, before, after)):
+        return Sameness(Relation.RENAMED, *shapes, renamed=names, reordered=True)
     ours, theirs = ({column.name: column for column in each.columns} for each in (before, after))
     removed, added = (
         [c for c in one if c.name not in other] for one, other in ((before.columns, theirs), (after.columns, ours))

@@ -1,8 +1,8 @@
 """Sorted row keys: 8 bytes a row, by which tables are found to share rows.
 
 Rows whose keys differ are different: what is not found here is in neither table, for sure. Rows whose keys are equal
-are candidates: someone who tries can make two rows that share 64 bits. So a positive is confirmed on the full digests
-(`row_digests`) of the rows that `among` picks out.
+are candidates: someone who tries can make two rows that share 64 bits. So whoever shows rows confirms them on their
+full digests (`row_digests`).
 """
 
 from __future__ import annotations
@@ -17,18 +17,16 @@ from lin.errors import CorruptContentError, UnsupportedFormatError
 
 from .digester import KEYS_HEADER, KEYS_MAGIC
 from .engine import have_kernel
-from .spill import keys_of
 
 __all__ = [
     "RowKeys",
     "Shared",
-    "among",
     "counts",
-    "keys_of",
+    "distinct",
     "open_row_keys",
     "read_row_keys",
     "shared",
-    "sketch_resemblance",
+    "shared_rows",
 ]
 
 
@@ -114,32 +112,21 @@ def shared(left: np.ndarray, right: np.ndarray) -> Shared:
     return Shared(once, counts(left, once), counts(right, once))
 
 
+def shared_rows(left: np.ndarray, right: np.ndarray) -> int:
+    """Count the rows of the left whose keys the right has: a row as often as the left has it."""
+    return int(shared(left, right).left.sum())
+
+
+def distinct(keys: np.ndarray) -> int:
+    """Count different keys of an ascending array, a piece at a time."""
+    total, step = 0, 1 << 22
+    for start in range(0, len(keys), step):
+        piece = keys[max(start - 1, 0) : start + step]
+        total += int((piece[1:] != piece[:-1]).sum())
+    return total + (1 if len(keys) else 0)
+
+
 def counts(keys: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     """Count how many rows have each of the wanted keys; `keys` is ascending, and it is faster when `wanted` is."""
     found: np.ndarray = np.searchsorted(keys, wanted, "right") - np.searchsorted(keys, wanted, "left")
     return found
-
-
-def among(keys: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Tell for each key of rows in any order whether it is one of the wanted, which ascend: an array of bool."""
-    if not len(wanted):
-        return np.zeros(len(keys), np.bool_)
-    at = np.minimum(np.searchsorted(wanted, keys), len(wanted) - 1)
-    found: np.ndarray = wanted[at] == keys
-    return found
-
-
-def sketch_resemblance(left: bytes, right: bytes, size: int = 4096) -> float:
-    """Estimate how much two tables resemble each other: rows in both, divided by rows in either (each once).
-
-    Args:
-        left: A sketch (`Digester.sketch`).
-        right: Another.
-        size: How many keys a full sketch holds; below that it is exact.
-    """
-    one, two = (np.frombuffer(sketch, "<u8") for sketch in (left, right))
-    union = np.union1d(one, two)[:size]
-    if not len(union):
-        return 1.0
-    both = np.intersect1d(one, two, assume_unique=True)
-    return float(np.count_nonzero(both <= union[-1]) / len(union))

@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from lin import identifying
+from lin.lineage.events import TableIdentified
+from lin.lineage.table_id import TableId
+from lin.repository import Repository
 
 CSV = "id,x,s\n1,0.5,a\n2,,b\n3,2,a\n"
 
@@ -29,6 +32,7 @@ def test_put_waits_where_it_is_asked_to(data):
     assert lines[1].endswith("3 rows × 3 columns")
     assert lines[3] == lines[1]
     assert "kept as bytes: odd.csv: row 3 has 1 cell, and 2 columns are named" in answer.out
+    Path("a.csv").write_text(CSV + "4,4,d\n")
     assert "table" not in data("put", "a.csv").out
 
 
@@ -99,3 +103,40 @@ def test_identify_can_be_left_to_another_process(data, monkeypatch):
     assert started
     assert data("tables", "identify").out.count("3 rows × 3 columns") == 2
     assert all(each["tables"] for each in json.loads(data("tables", "--json").out))
+
+
+def test_a_table_that_is_known_is_told_at_once(data):
+    """Bytes that were looked at before need no waiting: their table is said, and where else it is."""
+    data("put", "--wait", "a.csv", "b.tsv")
+    answer = data("put", "a.csv", "--name", "again")
+    assert "3 rows × 3 columns" in answer.out
+    assert "same table as b.tsv@v1, put on" in answer.out
+    (found,) = json.loads(data("put", "--json", "a.csv", "--name", "third").out)
+    assert found["tables"][0]["rows"] == 3
+
+
+def test_tables_tells_of_the_same_table(data):
+    """What the process that looks at a put has found is in `lin tables`: also that other bytes held it before."""
+    data("put", "a.csv")
+    data("put", "b.tsv")
+    data("tables", "identify")
+    (line,) = [line for line in data("tables").out.splitlines() if "b.tsv" in line]
+    assert line.rstrip().endswith("same table as a.csv@v1")
+    assert "same table as a.csv@v1, put on" in data("tables", "show", "b.tsv").out
+    assert "same table" not in next(line for line in data("tables").out.splitlines() if line.startswith("a.csv"))
+
+
+def test_those_who_contradict_each_other_are_named(data):
+    """Two who read the same bytes alike and found different tables: both are shown, with who said which."""
+    data("put", "--wait", "a.csv")
+    assert "contradict" not in data("tables", "show", "a.csv").err
+    with Repository.open(Path.cwd().parent / "repo") as repository:
+        (known,) = repository.tables_of(repository.artifact("a.csv").digest)
+        ids = TableId("set", bytes(32)), TableId("seq", bytes(32))
+        wrong = TableIdentified(known.content, *ids, 3, 3, known.reader, known.schema)
+        repository.record(lambda draft, _: draft.add(wrong))
+        actor = repository.artifact("a.csv").actor
+    answer = data("tables", "show", "a.csv")
+    assert "contradict each other" in answer.err
+    assert answer.err.count(actor[:12]) == 2
+    assert [each["disputed"] for each in json.loads(data("tables", "show", "a.csv", "--json").out)] == [True, True]

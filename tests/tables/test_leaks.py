@@ -200,3 +200,23 @@ def test_ways_to_match():
     for wrong in ("", "row", "rows>0.9", "bytes>=1", "rows>=0", "rows>=101%", "rows>=x"):
         with pytest.raises(InvalidInputError):
             Match.parse(wrong)
+
+
+def test_two_tables_are_compared_once(repository, tables, make_rows, monkeypatch):
+    """Many evaluations on one test set, of models that learned from one table, compare the rows of both once."""
+    from lin.tables import leaking  # noqa: PLC0415 - what is counted here
+
+    train, test = tables.put("train.csv", make_rows(0, 300)), tables.put("test.csv", make_rows(290, 310))
+    for name in ("one", "two", "three"):
+        tables.tested(tables.made(name, train), test)
+    asked, shared = [], leaking.shared_numbers
+
+    def counting(*arguments, **named):
+        asked.append(arguments)
+        return shared(*arguments, **named)
+
+    monkeypatch.setattr(leaking, "shared_numbers", counting)
+    assert [leak.leaked for leak in repository.leaks().items] == [10, 10, 10]
+    assert len(asked) == 1
+    monkeypatch.setattr(leaking, "_KEPT", 0)
+    assert [leak.leaked for leak in repository.leaks().items] == [10, 10, 10]

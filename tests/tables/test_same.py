@@ -100,3 +100,29 @@ def test_one_of_several_tables_is_chosen(repository, tables, make_rows):
     assert repository.same("two.db@v1#two", "two.csv").same
     with pytest.raises(InvalidInputError, match="holds 2 tables"):
         repository.same("two.db@v1", "two.csv")
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+def test_other_names_in_another_order(repository, tables, make_rows, recorded):
+    """Columns with other names are found when the rows are in another order, too; one cell more, and they are not."""
+    make = tables.put if recorded else tables.write
+    some = make_rows(0, 300)
+    make("a.csv", some)
+    make("b.parquet", [(n, v, s) for n, s, v in some[::-1]], ("key", "price", "who"))
+    found = repository.same("a.csv", "b.parquet")
+    assert (found.relation, found.reordered) == (Relation.RENAMED, True)
+    assert dict(found.renamed) == {"id": "key", "value": "price", "name": "who"}
+    make("c.csv", [*some[:100], (100, "name 3", 12.5), *some[101:]][::-1], ("key", "name", "value"))
+    assert repository.same("a.csv", "c.csv").relation is Relation.DIFFERENT
+
+
+def test_names_that_were_swapped(repository, tables):
+    """Columns that hold the same cells, in other rows, are told apart by the rows: here two names were swapped."""
+    some = [(n, (n * 7) % 100, n % 3) for n in range(100)]
+    tables.write("a.csv", some, ("x", "y", "z"))
+    tables.write("b.csv", some[::-1], ("y", "x", "z"))
+    found = repository.same("a.csv", "b.csv")
+    assert (found.relation, found.reordered) == (Relation.RENAMED, True)
+    assert sorted(found.renamed) == [("x", "y"), ("y", "x")]
+    tables.write("c.csv", [(b, (a * 3) % 100, c) for a, b, c in some[::-1]], ("x", "y", "z"))
+    assert repository.same("a.csv", "c.csv").relation is not Relation.RENAMED

@@ -11,7 +11,6 @@ from lin.errors import BlobNotFoundError
 from lin.lineage.table_id import TableId
 from lin.store.digest import Digest
 from lin.tables.cached import first_distinct
-from lin.tables.keys import counts, distinct, shared, shared_rows
 from lin.tables.known import Known
 from lin.tables.sketches import CROWD, SKETCH, SketchIndex, estimate
 
@@ -110,20 +109,6 @@ def test_a_damaged_index_is_made_again(tmp_path):
     for suffix in ("-wal", "-shm"):
         (tmp_path / f"sketches-v1.sqlite3{suffix}").unlink(missing_ok=True)
     assert list(SketchIndex(tmp_path).follow([blobs.add(1, keys(10))], blobs.__getitem__)) == [1]
-
-
-@pytest.mark.parametrize("sizes", [(0, 5), (5, 0), (10, 10), (20, 5_000), (5_000, 20)])
-def test_shared_keys(sizes):
-    """Keys in both are found whichever side is small; rows are counted as often as they are there."""
-    both = keys(5)
-    one, other = (
-        np.sort(np.concatenate([both[: size and 5], both[:2] if size else both[:0], keys(size)])) for size in sizes
-    )
-    wanted = sorted(set(one.tolist()) & set(other.tolist()))
-    assert shared(one, other).tolist() == wanted
-    assert shared_rows(one, other) == sum(key in set(other.tolist()) for key in one.tolist())
-    assert counts(one, np.array(wanted, "<u8")).tolist() == [one.tolist().count(key) for key in wanted]
-    assert distinct(one) == len(set(one.tolist()))
 
 
 def test_first_distinct():
