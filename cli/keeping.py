@@ -60,7 +60,11 @@ def du(session: Session) -> None:
 @json_option
 @click.pass_obj
 def stats(session: Session) -> None:
-    """Say what sharing and compressing save."""
+    """Say what sharing and compressing save.
+
+    What all artifacts are outside, then as if equal content, and as if equal chunks were kept once, and what is
+    really stored: compressed, or as the difference from an earlier version.
+    """
     with session.repository() as repository:
         found = repository.stats()
     if session.json:
@@ -96,7 +100,10 @@ def rm(session: Session, refs: tuple[str, ...], reason: str | None) -> None:
 @json_option
 @click.pass_obj
 def restore(session: Session, refs: tuple[str, ...]) -> None:
-    """Take artifacts out of the trash; without REF, list what is in it."""
+    """Take artifacts out of the trash.
+
+    Their content is kept again. Without REF, list what is in the trash.
+    """
     with session.repository() as repository:
         _artifacts(session, [repository.restore(ref) for ref in refs] if refs else list(repository.trash()))
 

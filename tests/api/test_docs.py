@@ -39,7 +39,7 @@ def test_queries_run(own_world, make_asker):
         run.evaluated(own_world.models[0], own_world.datasets["train"], {"auc": 1.0})  # there is a leak to be found
     ask = make_asker(own_world.repository)
     queries = blocks("graphql")
-    assert len(queries) == 17
+    assert len(queries) == 18
     for query in queries:
         variables = {"digest": str(own_world.datasets["train"].digest)} if "$digest" in query else {}
         for name, answer in ask(query, **variables).items():

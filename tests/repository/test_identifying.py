@@ -20,6 +20,7 @@ from lin.errors import CorruptBlobError, InvalidInputError, NotATableError
 from lin.identifying import ATTEMPTS, Note, TableRecord
 from lin.recording import Recording
 from lin.repository import Repository
+from lin.store.pack import pack_file
 from lin.tabular.options import Options
 
 
@@ -238,9 +239,12 @@ def test_damaged_content_is_no_table_of_another(repository, frame, noting):
     """A wrong byte is an error of its own, never a table."""
     frame.to_csv("a.csv", index=False)
     put = repository.put("a.csv")
-    (path,) = Path(repository.url).rglob(put.artifact.digest.hex[2:])
+    record = repository.store.record(put.artifact.digest)
+    path = Path(repository.url) / pack_file(record.pack)
+    data = bytearray(path.read_bytes())
+    data[record.entry.offset + record.entry.stored - 1] ^= 1
     path.chmod(0o600)
-    path.write_bytes(b"id,x,s\n9,9,9\n")
+    path.write_bytes(data)
     with pytest.raises(CorruptBlobError):
         repository.identify("a.csv")
 

@@ -116,9 +116,10 @@ def test_a_full_disk_loses_nothing_that_was_acknowledged(
             patch.setattr(LocalUpload, "write", full)
             with pytest.raises(StorageFullError):
                 repository.put(write("data.csv", f"{broken + 1}"))
-        assert repository.artifact("data.csv").version == broken + 1
+        # What was not acknowledged may all the same be in the log's journal, and is then there once there is room.
+        assert repository.artifact("data.csv").version in {broken + 1, broken + 2}
         assert repository.verify().ok
-        assert repository.put("data.csv").added
+        assert repository.put("data.csv").artifact.version == broken + 2
     assert repository.artifact("data.csv").version == 5
 
 
