@@ -15,6 +15,8 @@ from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
 
+import numpy as np
+
 from lin.lineage import canonical
 from lin.lineage.tables import ColumnIdentity
 from lin.lineage.tables.engine import have_kernel
@@ -64,7 +66,8 @@ class Seen:
     different: float
     least: Mapping[int, Any]
     most: Mapping[int, Any]
-    sample: Sequence[tuple[int, int]]
+    tags: np.ndarray
+    values: np.ndarray
 
     @classmethod
     def parse(cls, data: bytes) -> Seen:
@@ -86,8 +89,20 @@ class Seen:
                 ends[tag] = (length, data[at + 4 : at + 4 + min(length, PREFIX)])
                 at += 4 + PREFIX
         (sampled,) = struct.unpack_from("<I", data, at)
-        pairs = struct.iter_unpack("<BQ", data[at + 4 : at + 4 + 9 * sampled])
-        return cls(rows, counts, different, least, most, [(tag, value) for tag, value in pairs])
+        sample = np.frombuffer(data, np.dtype([("tag", "u1"), ("value", "<u8")]), sampled, at + 4)
+        return cls(rows, counts, different, least, most, sample["tag"], sample["value"])
+
+    def ordered(self) -> list[tuple[int, Any]]:
+        """Return the sampled cells with their tags, least first: of numbers, or of times of one kind."""
+        if not len(self.tags):
+            return []
+        tag = int(self.tags[0])
+        if (self.tags == tag).all():  # nearly always
+            return [
+                (tag, value) for value in np.sort(self.values.copy().view("<f8" if tag == _FLT else "<i8")).tolist()
+            ]
+        cells = [(int(tag), _value(int(tag), int(bits))) for tag, bits in zip(self.tags, self.values, strict=True)]
+        return sorted(cells, key=lambda cell: (_order(*cell), cell))
 
 
 class Watcher:
@@ -150,8 +165,6 @@ class Watcher:
 def _address(piece: memoryview | None) -> int | None:
     if piece is None or not len(piece):
         return None
-    import numpy as np  # noqa: PLC0415 - takes long
-
     return np.frombuffer(piece, np.uint8).ctypes.data
 
 
@@ -201,12 +214,11 @@ def column_summary(column: ColumnIdentity, data: bytes | None) -> dict[str, Any]
 def _quantiles(seen: Seen, kinds: set[str]) -> list[Any]:
     """Return the values at `SHARES` among the numbers or times: each one that occurs, none in between."""
     if kinds and kinds <= {"int", "float"}:
-        ordered = sorted(_value(tag, bits) for tag, bits in seen.sample)
-        return [_number(_at(ordered, share)) for share in SHARES] if ordered else []
+        ordered = seen.ordered()
+        return [_number(_at(ordered, share)[1]) for share in SHARES] if ordered else []
     if len(kinds) == 1 and kinds <= _TIMES:
-        pairs = sorted((_order(tag, _value(tag, bits)), tag, _value(tag, bits)) for tag, bits in seen.sample)
-        found = [_at(pairs, share) for share in SHARES] if pairs else []
-        return [_told(tag, value) for _, tag, value in found]
+        ordered = seen.ordered()
+        return [_told(*_at(ordered, share)) for share in SHARES] if ordered else []
     return []
 
 
@@ -223,7 +235,7 @@ def _order(tag: int, value: Any) -> Any:
     """Return what values of one kind are compared by, whatever their unit."""
     if tag in {_TEXT, _BYTES}:
         return value[1], value[0]
-    return value * _UNITS[tag]
+    return value * _UNITS.get(tag, 1)
 
 
 def _number(value: float) -> Any:
