@@ -39,7 +39,7 @@ def test_a_fault_at_any_call_leaves_the_old_or_the_new(
     operation: str, tmp_path: Path, record_property: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """What was acknowledged is there byte for byte, all verifies, the error is clear, and another try succeeds."""
-    command = [sys.executable, SCRIPT, tmp_path, operation]
+    command = [sys.executable, str(SCRIPT), str(tmp_path), operation]
     environment = {**os.environ, "LIN_FAULTS": ALL}
     answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
     told = [json.loads(line) for line in answer.stdout.splitlines()]

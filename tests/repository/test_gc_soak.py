@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +95,7 @@ def is_as_rebuilt(repository: Repository) -> bool:
     return dump(repository.embedded) == dump(rebuilt)
 
 
-def tell(capsys: pytest.CaptureFixture[str], record_property: Any, figures: dict[str, float]) -> None:
+def tell(capsys: pytest.CaptureFixture[str], record_property: Any, figures: Mapping[str, float]) -> None:
     for name, value in figures.items():
         record_property(name, value)
     if ASKED:
