@@ -447,7 +447,7 @@ def restore(root: Path) -> None:
     shutil.copytree(root / "template", root, symlinks=True, dirs_exist_ok=True)
 
 
-def part(root: Path, operation: Operation, which: int, say: Callable[[Any], None]) -> None:
+def part(root: Path, operation: Operation, which: int, say: Callable[[Any], None]) -> None:  # noqa: C901 - in order
     """Do every `WORKERS`-th fault, in a folder of its own."""
     root.mkdir()
     for name, value in {"HOME": "home", "LIN_CONFIG": "config", "LIN_CACHE": "cache"}.items():
