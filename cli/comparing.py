@@ -140,8 +140,9 @@ def dup(
 ) -> int:
     """Find what is held more than once.
 
-    The same bytes, the same table, or most of the same rows. Of everything known, or of DATASET: a ref, or a file on disk. Shares are of different rows; with `~` they are
-    estimated from samples of up to 4,096 rows. The exit status is 1 when nothing is found.
+    The same bytes, the same table, or most of the same rows: of everything known, or of DATASET, a ref or a file on
+    disk. Shares are of different rows; with `~` they are estimated from samples of up to 4,096 rows. The exit status
+    is 1 when nothing is found.
     """
     options = reading(arguments)
     with session.repository() as repository:
