@@ -13,9 +13,15 @@ LIN = Path(sys.executable).with_name("lin")
 
 @dataclass(frozen=True, slots=True)
 class Lin:
-    """A repository in a folder, and the command that works on it."""
+    """A repository in a folder, and the command that works on it.
+
+    Attributes:
+        folder: Where all of it lies.
+        tables: Whether a put looks for tables afterwards. That process would run beside whoever is measured next.
+    """
 
     folder: Path
+    tables: bool = True
 
     @classmethod
     def fresh(cls, folder: Path) -> Lin:
@@ -29,4 +35,5 @@ class Lin:
         """Run a command of lin."""
         places = {"LIN_REPO": "repository", "LIN_CONFIG": "config", "LIN_CACHE": "cache"}
         env = {variable: str(self.folder / name) for variable, name in places.items()}
+        env |= {} if self.tables else {"LIN_TABLES": "off"}
         return command(LIN, *arguments, cwd=self.folder, env=env)

@@ -121,10 +121,10 @@ class LinPeer(Peer):
         Lin.fresh(self.folder)
 
     def put(self) -> Sample:
-        return Lin(self.folder)("put", self.source)
+        return Lin(self.folder, tables=False)("put", self.source)
 
     def get(self, target: Path) -> Sample | None:
-        return Lin(self.folder)("get", self.source.name, target)
+        return Lin(self.folder, tables=False)("get", self.source.name, target)
 
 
 class Borg(Peer):

@@ -197,7 +197,8 @@ class Ledger:
             ConflictError: Others were faster `ATTEMPTS` times in a row.
             ReadOnlyError: This user does not hold the log's key.
         """
-        for _ in range(ATTEMPTS):
+        attempt = 1
+        while True:
             graph, key = self.graph(), self._actor_key()
             known = graph.events([signed.id.value for signed in events])
             fresh = [signed for signed in events if signed.id.value not in known]
@@ -208,12 +209,13 @@ class Ledger:
                 if not (graph.get([bytes.fromhex(key.id)]) or any(_introduces(each, key) for each in fresh)):
                     self._sequencer.submit([self._introduction(key)])
                 self._sequencer.submit([*fresh, sign(Event(now(), key.id, word), key)])
-            except ConflictError as error:
-                refused = error
+            except ConflictError:
+                if attempt == ATTEMPTS:
+                    raise
+                attempt += 1
             else:
                 self._served()
                 return fresh
-        raise refused
 
     @staticmethod
     def _introduction(key: ActorKey) -> SignedEvent:
