@@ -25,9 +25,14 @@ settings.load_profile("lin")
 def pytest_configure() -> None:
     # What a put holds is looked at where a test is about that, and not by a process beside each test.
     os.environ.setdefault("LIN_TABLES", "off")
-    # What a shell starts in the background ignores SIGINT, and so would all that a test starts and interrupts.
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    # What a shell starts in the background ignores some signals, and so would all that a test starts and interrupts.
+    for number, usual in (
+        (signal.SIGINT, signal.default_int_handler),
+        (signal.SIGQUIT, signal.SIG_DFL),
+        (signal.SIGHUP, signal.SIG_DFL),
+    ):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, usual)
 
 
 @pytest.fixture(scope="session")

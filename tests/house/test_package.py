@@ -97,6 +97,7 @@ def test_the_sdist_holds_sources_tests_and_docs_and_no_work(dist):
         "README.md",
         "LICENSE",
         "pyproject.toml",
+        "hatch_build.py",
         "PKG-INFO",
         ".gitignore",
     }

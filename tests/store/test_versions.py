@@ -120,3 +120,13 @@ def test_a_base_leads_no_further_than_its_own_are_counted_on(store):
         digest = writer.put_stream(io.BytesIO(table(5000, edited=2)), like=middle)[0]
     newest = [entry for pack in store.packs.listed() for entry in store.catalogue.records(pack)]
     assert next(entry for entry in newest if entry.digest == digest.value).coding == Coding.ZSTD
+
+
+@pytest.mark.parametrize("size", [0, 1, 7, 8, 9])
+def test_a_previous_version_of_a_few_bytes_is_no_base(store: BlobStore, size: int) -> None:
+    """Zstandard takes no dictionary of fewer than 8 bytes; the next version is kept all the same."""
+    first = store.put_bytes(b"x" * size)
+    data = b"x" * 5_000 + bytes(range(256)) * 20
+    with store.writer() as writer:
+        second = writer.put_bytes(data, like=first)
+    assert store.read(second) == data
