@@ -128,34 +128,33 @@ class Taking:
     def _lacking(self, named: Iterable[tuple[Digest, Shape]]) -> list[tuple[Digest, int]]:
         """Return the blobs that the target lacks, what a tree names before the tree itself."""
         lacking: list[tuple[Digest, int]] = []
+        # Asking for an index lets it catch up with its log, which is a request on a bucket: once, not for each blob.
+        graphs = self.source.embedded, self.target.embedded
         for digest, shape in named:
-            self._look(digest, shape, lacking)
+            self._look(digest, shape, lacking, graphs)
         return lacking
 
-    def _look(self, digest: Digest, shape: Shape, lacking: list[tuple[Digest, int]]) -> None:
+    def _look(
+        self, digest: Digest, shape: Shape, lacking: list[tuple[Digest, int]], graphs: tuple[Graph, Graph]
+    ) -> None:
         if digest in self._looked_at:
             return
         self._looked_at.add(digest)
         source, target = self.source.store, self.target.store
-        if self._erased(self.target, digest):
+        if _is_erased(graphs[1], digest):
             return  # on purpose: it does not come back
         there = target.has(digest)
         try:
             if shape == Shape.TREE:
                 # Also below a tree that is there: what it names may have been erased, or lost.
                 for entry in read_tree(target if there else source, digest):
-                    self._look(entry.digest, Shape.TREE if entry.mode == Mode.FOLDER else Shape.BLOB, lacking)
+                    self._look(entry.digest, Shape.TREE if entry.mode == Mode.FOLDER else Shape.BLOB, lacking, graphs)
             if not there:
                 lacking.append((digest, source.size(digest)))
         except BlobNotFoundError:
-            if self._erased(self.source, digest):
+            if _is_erased(graphs[0], digest):
                 return
             self._done = replace(self._done, missing=(*self._done.missing, digest))
-
-    @staticmethod
-    def _erased(session: Session, digest: Digest) -> bool:
-        node = session.embedded.get([digest.value]).get(digest.value)
-        return node is not None and "erased" in node.facets
 
     def _bring(self, lacking: Sequence[tuple[Digest, int]]) -> None:
         blobs, total = len(lacking), sum(size for _, size in lacking)
@@ -189,6 +188,11 @@ class Taking:
             moved=done.moved + brought["moved"],
             missing=(*done.missing, *lost),
         )
+
+
+def _is_erased(graph: Graph, digest: Digest) -> bool:
+    node = graph.get([digest.value]).get(digest.value)
+    return node is not None and "erased" in node.facets
 
 
 def _taken_twice(graph: Graph, names: Collection[str]) -> Iterator[str]:

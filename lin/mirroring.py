@@ -95,11 +95,10 @@ def _check(source: Place, log: Log, target: Place) -> None:
     try:
         log.check_follows(before.size, before.root, at=now)
     except CorruptLogError as error:
-        evidence = f"{trust.FOLDER}/conflicts/{trust.identity(log)}-{before.size}-{now.size}"
-        source.replace(evidence, before.note + b"\n" + now.note)
+        evidence = trust.keep_evidence(source, log, before, now)
         raise CorruptLogError(
             f"the mirror at {target.url} and the repository tell different histories: {error.message}",
-            hint=f"Nothing was copied. Both signed checkpoints are kept in {source.url}/{evidence}.",
+            hint=f"Nothing was copied. Both signed checkpoints are kept in {evidence}.",
         ) from error
 
 

@@ -65,14 +65,15 @@ def stats(session: Session) -> Stats:
         distinct[artifact.digest] = artifact.size
     plain = kept = records = 0
     codings = Counter[str]()
-    for pack in store.upkeep.packs():
+    packs = list(store.upkeep.packs())
+    for pack in packs:
         for entry in store.upkeep.table(pack).entries:
             if entry.kind != Kind.LIST:
                 plain += entry.size
             kept += entry.stored
             records += 1
             codings[CODINGS.get(entry.coding, str(entry.coding))] += entry.stored
-    files = sum(pack.size for pack in store.upkeep.packs())
+    files = sum(pack.size for pack in packs)
     loose = [size for _, size, _ in store.upkeep.loose()]
     return Stats(
         artifacts=artifacts,

@@ -63,14 +63,20 @@ def check(place: Place, log: Log) -> Checkpoint:
     try:
         log.check_follows(before.size, before.root, at=now)
     except CorruptLogError as error:
-        evidence = f"{FOLDER}/conflicts/{identity(log)}-{before.size}-{now.size}"
-        place.replace(evidence, before.note + b"\n" + now.note)
+        evidence = keep_evidence(place, log, before, now)
         raise CorruptLogError(
             f"the history of {log.place.url} was rewritten: {error.message}",
-            hint=f"Nothing was taken over. Both signed checkpoints are kept in {place.url}/{evidence}: "
+            hint=f"Nothing was taken over. Both signed checkpoints are kept in {evidence}: "
             "show them to whoever keeps that repository.",
         ) from error
     return now
+
+
+def keep_evidence(place: Place, log: Log, before: Checkpoint, now: Checkpoint) -> str:
+    """Keep two signed checkpoints of a log that contradict each other beside a repository; return where."""
+    name = f"{FOLDER}/conflicts/{identity(log)}-{before.size}-{now.size}"
+    place.replace(name, before.note + b"\n" + now.note)
+    return f"{place.url}/{name}"
 
 
 def remember(place: Place, log: Log, checkpoint: Checkpoint, what: str = "seen") -> None:
