@@ -191,18 +191,20 @@ def test_any_bytes_are_a_table_or_say_why(memory):
 
 
 LARGE_CELL = """
-import resource, sys
+import sys
 from lin.tabular.source import source_of
 from lin.tabular.reading import open_table
 from lin.tabular.identify import identify
 found = identify(open_table(source_of(sys.argv[1])))
 assert found.rows == 2, found
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+# Not `ru_maxrss`: that takes over the peak of the process that started this one.
+print(next(int(line.split()[1]) // 1024 for line in open("/proc/self/status") if line.startswith("VmHWM")))
 """
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the peak from /proc")
 def test_a_cell_of_100_megabytes_is_read_in_bounded_memory(tmp_path):
-    """It takes a small multiple of the cell, whose text Arrow holds more than once while it reads ahead."""
+    """It takes less than 1 GB in all."""
     path = tmp_path / "a.csv"
     with path.open("wb") as file:
         file.write(b"a,b\n")
@@ -210,4 +212,4 @@ def test_a_cell_of_100_megabytes_is_read_in_bounded_memory(tmp_path):
             file.write(b"x" * (1 << 20))
         file.write(b",1\n2,3\n")
     done = subprocess.run([sys.executable, "-c", LARGE_CELL, str(path)], check=True, capture_output=True, text=True)
-    assert int(done.stdout) < 1800
+    assert int(done.stdout) < 1000
